@@ -1,6 +1,7 @@
 """Make dataset folders of the published sets by several raters in $SEGASSAY_DATA/multirater.
 
     python benchmarks/multirater.py lidc-nodules labs/lidc-nodules       39 lung nodules in CT, 4 readers of each
+    python benchmarks/multirater.py lidc-texture labs/lidc-texture       27 of them, 3 classes of texture
     python benchmarks/multirater.py bubil3 labs/bubil3                   47 cells by 5 persons with 2 tools each
 
 Images and masks are copied as they are; only dataset.yaml is written. An existing folder is not touched.
@@ -32,6 +33,16 @@ SETS = {
             "control_group": "thin",  # slices of at most 1.5 mm
             "measurements": ["count", "volume"],
             "min_object_size": 100,  # voxels: readers' slips have up to 22, their nodules at least 152
+        },
+    ),
+    "lidc-texture": (
+        "lidc_texture_3d",
+        {
+            "name": "lidc-texture-3d",
+            "classes": {"ground_glass": 1, "part_solid": 2, "solid": 3},
+            "raters": {"exchangeable": True},
+            "experiment": "experiment.csv",
+            "control_group": "thin",
         },
     ),
     "bubil3": (

@@ -16,6 +16,8 @@ from scipy import stats
 from segassay.figures.style import figure_on, plot_style
 
 SIZES = (2, 4, 6)
+"""Annotated images; one of them selects the best state, the others are trained on."""
+
 MEASURES = {"f1": "F1 of objects", "dice": "Dice"}
 
 
@@ -36,12 +38,12 @@ def interval(values: pd.Series) -> tuple[float, float, float]:
 def main() -> None:
     """Print the table; draw the curve if a file is named."""
     means = of_images(Path(sys.argv[1]))
-    print("| annotated images | measure | new | fine-tuned | difference |\n|---|---|---|---|---|")
+    print("| images trained on | annotated | measure | new | fine-tuned | difference |\n|---|---|---|---|---|---|")
     for size in SIZES:
         for measure, words in MEASURES.items():
             new, tuned = (means.loc[f"{name} {size}"][measure] for name in ("new", "tuned"))
             cells = ["{:.2f} ({:.2f} to {:.2f})".format(*interval(values)) for values in (new, tuned, tuned - new)]
-            print(f"| {size} | {words} | {' | '.join(cells)} |".replace("-0", "−0"))
+            print(f"| {size - 1} | {size} | {words} | {' | '.join(cells)} |".replace("-0", "−0"))
     if len(sys.argv) > 2:
         draw(means, Path(sys.argv[2]))
 

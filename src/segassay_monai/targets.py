@@ -201,7 +201,7 @@ def read_target(
         return _read_staple(dataset, case, raters, cache_dir)
     masks = [read_case_mask(dataset, rater, case) for rater in raters]
     if method == "object":
-        return object_consensus(masks).mask
+        return object_consensus(masks, read_case_image(dataset, case).spacing_um).mask
     return fuse_decisions(count_decisions(mask > 0 for mask in masks), method).mask
 
 
@@ -221,9 +221,9 @@ def read_instances(dataset: Dataset, case: str, trained_on: str, cache_dir: Path
     if method not in METHODS:
         return label_objects(read_case_mask(dataset, trained_on, case))
     masks = [read_case_mask(dataset, rater, case) for rater in _raters_of_case(dataset, case, trained_on)]
-    if method == "object":
-        return object_consensus(masks).labels
     spacing = read_case_image(dataset, case).spacing_um
+    if method == "object":
+        return object_consensus(masks, spacing).labels
     return keep_instances(read_target(dataset, case, trained_on, cache_dir), masks, spacing)
 
 
@@ -293,7 +293,8 @@ def _read_classes(dataset: Dataset, case: str, trained_on: str, cache_dir: Path 
         found = cached_class_staple(paths, lambda: labels, values, cache_dir, reading=reading)
         _check_shape(dataset, case, paths[0], found.labels.shape)
     else:
-        found = fuse_classes(labels, values, method)
+        spacing = read_case_image(dataset, case).spacing_um if method == "object" else None
+        found = fuse_classes(labels, values, method, spacing)
     return masks_of(found.labels, classes) if are_exclusive(values) else found.prob[1:] > 0.5
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -63,3 +64,38 @@ def test_an_unknown_name_is_one_error_and_the_rest_is_checked(tmp_path: Path, na
     assert problem.what == f"{name} names 'GFP', which is no channel"
     assert found.summary is not None
     assert found.summary["n_readable_images"] == 4
+
+
+def volumes(folder: Path, rows: np.ndarray, spacing: tuple[float, ...] = (1, 1, 2)) -> Path:
+    """Three volumes whose headers have these rows of the affine and this size of the voxels."""
+    for case in range(3):
+        array = np.random.default_rng(case).integers(0, 255, (6, 7, 5)).astype(np.uint8)
+        for name in ("images", "labels/anna", "labels/ben"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            image = nibabel.Nifti1Image(array if name == "images" else array // 200, np.diag([*spacing, 1]))
+            for axis, row in zip("xyz", rows, strict=True):
+                image.header[f"srow_{axis}"] = [*row, 0]
+            image.header["sform_code"], image.header["qform_code"] = 1, 0
+            nibabel.save(nibabel.Nifti1Image(image.dataobj, None, image.header), folder / name / f"{case}.nii.gz")
+    return folder
+
+
+def test_a_header_with_two_sizes_of_a_voxel_is_named_unless_dataset_yaml_says_it(tmp_path: Path) -> None:
+    oblique = [[0, 0.6, -1.6], [0, 0.8, 1.2], [1, 0, 0]]
+    folder = volumes(tmp_path / "right", np.array(oblique))
+    assert "two-spacings" not in {problem.kind for problem in check_dataset(folder).problems}
+    folder = volumes(tmp_path / "wrong", np.diag([1, 1, 3]))
+    found = [problem for problem in check_dataset(folder).problems if problem.kind == "two-spacings"]
+    assert [(Path(problem.file).name, problem.level) for problem in found] == [
+        (f"{case}.nii.gz", "warning") for case in range(3)
+    ]
+    assert "1 × 1 × 2 mm (pixdim), which distances use, and 1 × 1 × 3 mm by its affine" in found[0].what
+    (folder / "dataset.yaml").write_text("spacing_um: [1000, 1000, 3000]")
+    assert "two-spacings" not in {problem.kind for problem in check_dataset(folder).problems}
+
+
+@pytest.mark.parametrize("rows", [np.diag([1, 1, 0]), np.diag([1, 1, np.nan])], ids=["flat", "NaN"])
+def test_an_affine_that_is_no_place_is_one_message(tmp_path: Path, rows: np.ndarray) -> None:
+    found = [problem for problem in check_dataset(volumes(tmp_path / "lab", rows)).problems if problem.level == "error"]
+    assert {problem.kind for problem in found} == {"geometry"}
+    assert "puts all voxels into one plane, or is no number" in found[0].what

@@ -315,3 +315,13 @@ def test_real_raters_of_a_dense_image(data_dir):
     assert (found.labels.max(), found.n_lost) == (464, 0)
     assert np.bincount(found.n_supporters).tolist() == [0, 0, 0, 84, 380]
     np.testing.assert_array_equal(object_consensus(masks[2:] + masks[:2]).labels, found.labels)
+
+
+def test_the_outline_runs_halfway_in_the_distances_of_the_voxels():
+    """Of two raters one draws a bar by four pixels longer; its middle row is as deep as half of its height."""
+    anna, ben = np.zeros((5, 14), dtype=bool), np.zeros((5, 14), dtype=bool)
+    anna[1:4, 1:11], ben[1:4, 1:7] = True, True
+    ends = {None: [6, 7, 6], (0.5, 0.5): [6, 7, 6], (1.0, 3.0): [6, 6, 6], (6.0, 2.0): [8, 8, 8]}
+    for spacing, expected in ends.items():
+        found = object_consensus([anna, ben], spacing)
+        assert found.mask[1:4].sum(axis=1).tolist() == expected, spacing

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -288,6 +289,36 @@ def test_a_value_that_is_no_class(tmp_path: Path) -> None:
         DataError, match=r"la_003\.nii\.gz holds the value 3; dataset\.json names 0, 1, 2: add the class"
     ):
         read_case_mask(dataset, "labelsTr", "la_003")
+
+
+@pytest.mark.parametrize("axes", ["LPS", "RAI", "SRA", "PIR"])
+def test_a_channel_stored_in_another_orientation_is_turned_to_the_first(tmp_path: Path, axes: str) -> None:
+    folder = make(tmp_path)
+    before = read_case_image(read_dataset(folder), "la_003")
+    path = folder / "imagesTr/la_003_0001.nii.gz"
+    stored = nibabel.load(path)
+    turn = nibabel.orientations.ornt_transform(
+        nibabel.orientations.io_orientation(stored.affine), nibabel.orientations.axcodes2ornt(axes)
+    )
+    turned = stored.as_reoriented(turn)
+    assert not np.array_equal(np.asarray(turned.dataobj), np.asarray(stored.dataobj))
+    nibabel.save(turned, path)
+    after = read_case_image(read_dataset(folder), "la_003")
+    np.testing.assert_array_equal(after.array, before.array)
+    np.testing.assert_array_equal(after.affine, before.affine)
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 7), (3, 2, 5)], ids=["elsewhere", "a part of it"])
+def test_a_channel_of_another_place_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    folder = make(tmp_path)
+    path = folder / "imagesTr/la_003_0001.nii.gz"
+    affine = np.diag([2.0, 0.5, 0.7, 1.0])
+    affine[2, 3] = 1.4  # two voxels
+    nibabel.save(nibabel.Nifti1Image(np.zeros(shape, np.uint8), affine), path)
+    with pytest.raises(
+        DataError, match=r"la_003_0001.*(lies elsewhere than|has shape \(3, 2, 5\), but) channel .*_0000"
+    ):
+        read_case_image(read_dataset(folder), "la_003")
 
 
 def test_channels_of_different_shape(tmp_path: Path) -> None:

@@ -186,3 +186,14 @@ def test_every_name_of_the_micrometre_is_known(tmp_path: Path, unit: str) -> Non
     metadata = {"axes": "ZYX", "unit": unit, "spacing": -20.0}
     tifffile.imwrite(tmp_path / "1.tif", stack, imagej=True, resolution=(0.1, 0.1), metadata=metadata)
     assert read_image(tmp_path / "1.tif").spacing_um == pytest.approx((20, 10, 10))
+
+
+@pytest.mark.parametrize(("dtype", "top"), [(np.float16, 2048), (np.float32, 2**24), (np.float64, 2**31 - 1)])
+def test_real_numbers_that_make_objects_equal_are_refused(tmp_path: Path, dtype: type, top: int) -> None:
+    """Numbers above these are no longer all different, so that two objects became one."""
+    numbers = np.array([[0, top - 1, top]])
+    tifffile.imwrite(tmp_path / "1.tif", numbers.astype(dtype))
+    assert read_mask(tmp_path / "1.tif").tolist() == numbers.tolist()
+    tifffile.imwrite(tmp_path / "1.tif", np.add(numbers, [0, 2, 2]).astype(dtype))
+    with pytest.raises(DataError, match=rf"object numbers up to {top} in float"):
+        read_mask(tmp_path / "1.tif")

@@ -22,9 +22,13 @@ def sheet(shape: tuple[int, ...], seed: int = 0, distance: int = 9) -> np.ndarra
     return mask
 
 
-def by_blocks(mask: np.ndarray, patch: pytest.MonkeyPatch, side: int, margin: int, min_size: int = 0) -> np.ndarray:
+def by_blocks(
+    mask: np.ndarray, patch: pytest.MonkeyPatch, side: int, margin: int, min_size: int = 0, window: int = 100
+) -> np.ndarray:
+    """Objects by blocks of this side and margin, which see at most `window` pixels if they look further."""
     with patch.context() as inside:
         inside.setattr(touching_blocks, "LARGEST_BOX", 100)
+        inside.setattr(touching_blocks, "_LARGEST_WINDOW", window)
         inside.setattr(touching_blocks, "_BLOCK", {2: side, 3: side})
         inside.setattr(touching_blocks, "_MARGIN", {2: margin, 3: margin})
         labels = label_objects(mask, min_size=min_size)
@@ -64,6 +68,52 @@ def test_no_part_ends_at_the_border_of_a_block(monkeypatch: pytest.MonkeyPatch) 
         assert split_touching(mask).max() == 1
         found = by_blocks(mask, monkeypatch, 32, 16)
         np.testing.assert_array_equal(found, mask.astype(int))
+
+
+@pytest.mark.parametrize(("shape", "distance"), [((110, 215), 70), ((110, 120), 36), ((20, 21, 19), 10)])
+def test_objects_larger_than_what_a_block_sees_are_divided_as_at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, shape: tuple[int, ...], distance: int
+) -> None:
+    """A block that sees a part of an object alone looks further, until it sees all of it."""
+    mask = sheet(shape, distance=distance)
+    whole = split_touching(mask)
+    assert label_objects(mask).max() < whole.max()
+    found = by_blocks(mask, monkeypatch, distance // 2, distance // 4, window=mask.size)
+    np.testing.assert_array_equal(found > 0, mask)
+    matches = match_objects(whole, found)
+    assert matches.n_a == matches.n_b == matches.tp[7], "all at IoU 0.85"
+    assert not caplog.records
+
+
+def test_a_block_deep_in_one_object_does_not_look_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mask of nearly everything is no reason to divide every block three times."""
+    monkeypatch.setattr(touching_blocks, "LARGEST_BOX", 100)
+    monkeypatch.setattr(touching_blocks, "_BLOCK", {2: 20})
+    monkeypatch.setattr(touching_blocks, "_MARGIN", {2: 10})
+    seen = []
+
+    def by(own: np.ndarray, *rest: object) -> np.ndarray:
+        seen.append(own.size)
+        return own.astype(np.int32)
+
+    labels = np.ones((200, 200), dtype=np.int32)
+    assert split_objects(labels, None, {1: np.s_[0:200, 0:200]}, 0, by=by) == 1
+    assert (labels == -1).all()
+    assert len(seen) == 100
+    labels = np.ones((200, 200), dtype=np.int32)
+    labels[::40, ::40] = 0
+    assert split_objects(labels, None, {1: np.s_[0:200, 0:200]}, 0, by=by) == 1
+    assert len(seen) > 200
+
+
+def test_objects_larger_than_what_fits_into_the_memory_are_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mask = sheet((110, 215), distance=70)
+    found = by_blocks(mask, monkeypatch, 32, 8, window=64 * 64)
+    np.testing.assert_array_equal(found > 0, mask)
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * int(label_objects(mask).max())
+    assert "has parts too large to be seen as a whole" in caplog.text
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -18,7 +18,9 @@ from segassay.data.dataset import Dataset
 from segassay.data.named_channels import INTENSITY
 from segassay.data.spacings import unlike_spacing
 from segassay.errors import DataError, Problem, number_of, shortlist
+from segassay.io.grids import NO_PLACE, is_place
 from segassay.io.images import Picture
+from segassay.io.spacing import UM_PER_UNIT
 
 __all__ = ["across_images", "as_problem", "check_image"]
 
@@ -69,6 +71,10 @@ def _pixel_problems(path: Path, picture: Picture, dataset: Dataset) -> Iterator[
             what = f"{n_bad} of {array.size} pixel values are NaN or infinite, or beyond 3.4e38"
             yield Problem(str(path), what, "replace them by numbers, or export the image again", kind="not-finite")
             return
+    if picture.affine is not None and not is_place(picture.affine):
+        yield Problem(str(path), *NO_PLACE, kind="geometry")
+    elif picture.affine is not None and dataset.settings.spacing_um is None:
+        yield from _spacing_problems(path, picture, picture.affine)
     constant = [channel.min() == channel.max() for channel in array]
     if all(constant):
         what = f"every pixel has the value {array.flat[0]}, so the image is blank"
@@ -84,6 +90,19 @@ def _pixel_problems(path: Path, picture: Picture, dataset: Dataset) -> Iterator[
             if named:
                 action = "check the names of the channels and their order, or export the image again"
             yield Problem(str(path), what, action, "warning", kind="blank-channel")
+
+
+def _spacing_problems(path: Path, picture: Picture, affine: np.ndarray) -> Iterator[Problem]:
+    """A NIfTI has the size of its voxels twice, and programs that change one may forget the other."""
+    if picture.spacing_um is None:
+        return
+    n_axes = len(picture.spacing_um)
+    by_affine = np.linalg.norm(affine[:3, :n_axes], axis=0) * UM_PER_UNIT[picture.unit or "mm"]
+    if not np.allclose(by_affine, picture.spacing_um, rtol=_SAME_SPACING, atol=0):
+        one, other = (spacing_text(sizes, 4, picture.unit) for sizes in (picture.spacing_um, by_affine.tolist()))
+        what = f"the header gives voxels two sizes: {one} (pixdim), which distances use, and {other} by its affine"
+        action = "correct the header, or write spacing_um into dataset.yaml"
+        yield Problem(str(path), what, action, "warning", kind="two-spacings")
 
 
 def across_images(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ import numpy as np
 from segassay.consensus.objects import ObjectConsensus, object_consensus
 from segassay.consensus.patterns import counts_inside, rates_against
 from segassay.consensus.pixels import Consensus, Decisions, Staple, count_decisions, fuse_decisions
-from segassay.data.cases import read_case_mask
+from segassay.data.cases import read_case_image, read_case_mask
 from segassay.data.dataset import Dataset, case_raters
 from segassay.masks.objects import label_objects
 
@@ -40,7 +40,7 @@ def fuse_case(dataset: Dataset, case: str, method: str) -> FusedCase:
     if method == "object":
         together = list(masks())
         decisions = count_decisions(mask > 0 for mask in together)
-        consensus = object_consensus(together)
+        consensus = object_consensus(together, read_case_image(dataset, case).spacing_um)
     else:
         decisions = count_decisions(mask > 0 for mask in masks())
         consensus = fuse_decisions(decisions, method)

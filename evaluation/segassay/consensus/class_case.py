@@ -13,7 +13,7 @@ from segassay.consensus.classes import (
     membership,
 )
 from segassay.consensus.patterns import Decisions, counts_inside
-from segassay.data.cases import read_case_classes
+from segassay.data.cases import read_case_classes, read_case_image
 from segassay.data.dataset import Dataset, case_raters
 from segassay.masks.objects import label_objects
 
@@ -58,7 +58,8 @@ def fuse_class_case(dataset: Dataset, case: str, method: str) -> FusedClasses:
 
     together = list(labels()) if method == "object" else []
     decisions = count_class_decisions(together or labels(), values)
-    consensus = fuse_class_decisions(decisions, values, method, labels=together)
+    spacing = read_case_image(dataset, case).spacing_um if together else None
+    consensus = fuse_class_decisions(decisions, values, method, labels=together, spacing=spacing)
     if are_exclusive(values):
         masks = np.stack([consensus.labels == of_class[0] for of_class in values])
     else:

@@ -45,7 +45,9 @@ METHODS = (*PIXEL_METHODS, "object")
 TIE = 1e-6  # probabilities that differ by no more are equal: EM stops at 1e-7, and float32 holds 6e-8
 
 
-def fuse_classes(labels: Iterable[np.ndarray], values: Values, method: str = "staple") -> ClassConsensus:
+def fuse_classes(
+    labels: Iterable[np.ndarray], values: Values, method: str = "staple", spacing: Sequence[float] | None = None
+) -> ClassConsensus:
     """Make a consensus of label images by any method.
 
     | method | a pixel belongs to … | ties |
@@ -83,6 +85,7 @@ that comes first |
             `(R, *spatial)`, or one after another, from a generator that reads a file at a time.
         values: Value of each of the K classes, in their order; or its several values.
         method: One of `METHODS`.
+        spacing: For the method `object`, the distance between pixels along each axis; by default 1.
 
     Returns:
         The consensus. Empty label images give an empty one.
@@ -109,11 +112,16 @@ that comes first |
         raise ValueError(f"no method {method!r} for a consensus of classes; expected one of {', '.join(METHODS)}")
     together = [np.asarray(one) for one in labels] if method == "object" else []
     decisions = count_class_decisions(together or labels, values)
-    return fuse_class_decisions(decisions, values, method, labels=together)
+    return fuse_class_decisions(decisions, values, method, labels=together, spacing=spacing)
 
 
 def fuse_class_decisions(
-    decisions: Decisions, values: Values, method: str = "staple", *, labels: Sequence[np.ndarray] = ()
+    decisions: Decisions,
+    values: Values,
+    method: str = "staple",
+    *,
+    labels: Sequence[np.ndarray] = (),
+    spacing: Sequence[float] | None = None,
 ) -> ClassConsensus:
     """Consensus of decisions that are already counted.
 
@@ -122,6 +130,7 @@ def fuse_class_decisions(
         values: As of `fuse_classes`.
         method: One of `METHODS`.
         labels: For the method `object`, the label images that were counted.
+        spacing: For the method `object`, the distance between pixels along each axis; by default 1.
 
     Returns:
         What `fuse_classes` gives for the label images.
@@ -132,9 +141,9 @@ def fuse_class_decisions(
         array([2, 0, 0], dtype=int32)
     """
     if not are_exclusive(values):
-        return fuse_regions(decisions, values, method, labels)
+        return fuse_regions(decisions, values, method, labels, spacing)
     if method == "object":
-        return _of_objects(decisions, labels, values)
+        return _of_objects(decisions, labels, values, spacing)
     n_classes = len(values_of(values)) + 1
     votes = _votes(decisions.patterns, n_classes)
     if method == "staple":
@@ -220,9 +229,11 @@ def _most_probable(prob: np.ndarray) -> np.ndarray:
     return np.asarray((prob >= prob.max(axis=1, keepdims=True) - TIE).argmax(axis=1))
 
 
-def _of_objects(decisions: Decisions, labels: Sequence[np.ndarray], values: Values) -> ClassConsensus:
+def _of_objects(
+    decisions: Decisions, labels: Sequence[np.ndarray], values: Values, spacing: Sequence[float] | None
+) -> ClassConsensus:
     of_each = values_of(values)
-    found = tuple(object_consensus([np.isin(one, of_class) for one in labels]) for of_class in of_each)
+    found = tuple(object_consensus([np.isin(one, of_class) for one in labels], spacing) for of_class in of_each)
     claims = np.stack([np.where(one.mask, one.prob, np.float32(0)) for one in found])
     number = np.where(claims.any(axis=0), 1 + claims.argmax(axis=0), 0)
     prob = np.stack([np.zeros(number.shape, np.float32), *(one.prob for one in found)])

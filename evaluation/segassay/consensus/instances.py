@@ -45,7 +45,7 @@ def keep_instances(mask: np.ndarray, masks: Sequence[np.ndarray], spacing: Seque
     """
     if mask.dtype != bool:
         raise TypeError(f"mask must be boolean, got {mask.dtype}; apply a threshold first")
-    drawn = object_consensus(masks).labels
+    drawn = object_consensus(masks, spacing).labels
     if drawn.shape != mask.shape:
         raise ValueError(f"masks must have the shape of the consensus {mask.shape}, got {drawn.shape}")
     pieces = label_objects(mask)

@@ -59,7 +59,7 @@ class _Objects:
     stop: np.ndarray
 
 
-def object_consensus(masks: Sequence[np.ndarray]) -> ObjectConsensus:
+def object_consensus(masks: Sequence[np.ndarray], spacing: Sequence[float] | None = None) -> ObjectConsensus:
     """Keep the objects that more than half of the raters drew, with the outline that most of these raters drew.
 
     1. Two objects of different raters match if they share more than half of their mean size (IoU above 1/3) and each
@@ -83,6 +83,8 @@ def object_consensus(masks: Sequence[np.ndarray]) -> ObjectConsensus:
     Args:
         masks: One mask or label image `(*spatial)` per rater who annotated the image: an array `(R, *spatial)`, or a
             list in which boolean masks and integer label images may be mixed (see `label_objects`).
+        spacing: Distance between pixels along each axis, for the distances of rule 3; by default 1. Only its ratios
+            count.
 
     Returns:
         The consensus; without any object if no object has enough supporters.
@@ -120,7 +122,7 @@ def object_consensus(masks: Sequence[np.ndarray]) -> ObjectConsensus:
     share = votes / n_supporters[group]
     inside = share > 0.5
     tied = share == 0.5
-    inside[tied] = _halfway(labels, objects, groups, pixel[tied], group[tied])
+    inside[tied] = _halfway(labels, objects, groups, pixel[tied], group[tied], spacing)
     owner = _owners(labels[0].shape, pixel[inside], group[inside], share[inside])
     pieces, owner_of_piece = _largest_pieces(_set_apart(owner))
 
@@ -229,9 +231,15 @@ def _votes(
 
 
 def _halfway(
-    labels: Sequence[np.ndarray], objects: _Objects, groups: list[list[int]], pixel: np.ndarray, group: np.ndarray
+    labels: Sequence[np.ndarray],
+    objects: _Objects,
+    groups: list[list[int]],
+    pixel: np.ndarray,
+    group: np.ndarray,
+    spacing: Sequence[float] | None,
 ) -> np.ndarray:
     """Whether the mean signed distance of the supporters is inside at these pixels `(K,)`."""
+    steps = None if spacing is None else [float(step) / min(spacing) for step in spacing]
     inside = np.zeros(pixel.size, dtype=bool)
     order = np.argsort(group, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if pixel.size else []:
@@ -240,16 +248,17 @@ def _halfway(
         box = tuple(map(slice, start, objects.stop[members].max(axis=0) + 1))
         place = tuple(np.stack(np.unravel_index(pixel[rows], labels[0].shape)) - start[:, None])
         shapes = [labels[int(objects.rater[number])][box] == objects.label[number] for number in members]
-        depths = [_signed_distance(shape)[place].tolist() for shape in shapes]
+        depths = [_signed_distance(shape, steps)[place].tolist() for shape in shapes]
         inside[rows] = [math.fsum(depth) > 0 for depth in zip(*depths, strict=True)]
     return inside
 
 
-def _signed_distance(mask: np.ndarray) -> np.ndarray:
+def _signed_distance(mask: np.ndarray, steps: Sequence[float] | None) -> np.ndarray:
     """Distance to the nearest pixel of the other kind, negative outside."""
     if mask.all():
         return np.full(mask.shape, np.inf)
-    return ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
+    inside, outside = (ndimage.distance_transform_edt(of, sampling=steps) for of in (mask, ~mask))
+    return np.asarray(inside - outside)
 
 
 def _owners(shape: tuple[int, ...], pixel: np.ndarray, group: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -17,7 +17,11 @@ __all__ = ["fuse_regions"]
 
 
 def fuse_regions(
-    decisions: Decisions, values: Values, method: str, labels: Sequence[np.ndarray] = ()
+    decisions: Decisions,
+    values: Values,
+    method: str,
+    labels: Sequence[np.ndarray] = (),
+    spacing: Sequence[float] | None = None,
 ) -> ClassConsensus:
     """Fuse each region as a binary mask of its values; see `segassay.consensus.classes.fuse_class_decisions`."""
     found: list[Consensus | ObjectConsensus] = []
@@ -25,7 +29,7 @@ def fuse_regions(
     for of_region, belongs in zip(values_of(values), membership(values).T, strict=True):
         binary = Decisions(belongs[decisions.patterns], decisions.counts, decisions.code)
         if method == "object":
-            found.append(object_consensus([np.isin(image, of_region) for image in labels]))
+            found.append(object_consensus([np.isin(image, of_region) for image in labels], spacing))
         else:
             found.append(fuse_decisions(binary, method))
         performances.append(_performance(binary, found[-1]))

@@ -15,7 +15,7 @@ from segassay.data.classes import ClassMap, Meaning, numbers_problem, read_class
 from segassay.data.dataset import Dataset
 from segassay.data.named_channels import in_order
 from segassay.errors import DataError, Problem, UsageError, number_of, raise_problems
-from segassay.io.grids import Grid
+from segassay.io.grids import Grid, on_grid
 from segassay.io.images import Picture, holds_outlines, read_grid, read_image, read_mask
 from segassay.masks.numbers import numbers_of
 
@@ -67,23 +67,38 @@ def read_spaced_image(
 ) -> Picture:
     """Image of one or more files, with their channels in order; spacing and affine come from the first.
 
+    Further NIfTI files that are stored in another orientation than the first are turned to it, as masks are.
+
     Args:
         paths: At least one file.
         spacing_um: From `dataset.yaml`; if given, it overrides that of the file.
         names: Of the channels in their order, if files name them.
 
     Raises:
-        DataError: As `read_case_image`; or if a file names other channels.
+        DataError: As `read_case_image`; or if a file names other channels, or lies elsewhere than the first.
     """
-    pictures = [read_image(path) for path in paths]
-    picture = pictures[0]
-    for path, other in zip(paths, pictures, strict=True):
-        if other.array.shape[1:] != picture.array.shape[1:]:
-            what = f"has shape {other.array.shape[1:]}, but channel {paths[0]} has {picture.array.shape[1:]}"
-            raise DataError.of(path, what, expected="the same, export the channels again", kind="channel-shape")
-    if len(pictures) > 1:
-        picture = dataclasses.replace(picture, array=np.concatenate([other.array for other in pictures]))
+    picture = read_image(paths[0])
+    if len(paths) > 1:
+        grid = Grid(paths[0], picture.array.shape[1:], picture.affine)
+        arrays = [picture.array, *(_on_first(path, read_image(path), grid) for path in paths[1:])]
+        picture = dataclasses.replace(picture, array=np.concatenate(arrays))
     return spaced(paths[0], in_order(paths[0], picture, names), spacing_um)
+
+
+def _on_first(path: Path, picture: Picture, first: Grid) -> np.ndarray:
+    """Channels of a further file of an image, `(C, *spatial)`, in the axes of the first file."""
+    shape = picture.array.shape[1:]
+    if sorted(shape) == sorted(first.shape):
+        try:
+            array = np.stack([on_grid(path, channel, picture.affine, first) for channel in picture.array])
+        except DataError as error:
+            what = f"lies elsewhere than channel {first.path}, by the affines of both files"
+            action = "resample it onto that channel, or correct the header that is wrong"
+            raise DataError.of(path, what, action, kind="geometry") from error
+        if array.shape[1:] == first.shape:
+            return array
+    what = f"has shape {shape}, but channel {first.path} has {first.shape}"
+    raise DataError.of(path, what, expected="the same, export the channels again", kind="channel-shape")
 
 
 def spaced(path: Path, picture: Picture, spacing_um: tuple[float, ...] | None) -> Picture:

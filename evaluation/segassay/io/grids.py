@@ -11,7 +11,10 @@ import numpy as np
 
 from segassay.errors import DataError
 
-__all__ = ["Grid", "on_grid"]
+__all__ = ["NO_PLACE", "Grid", "is_place", "on_grid"]
+
+NO_PLACE = ("has an affine that puts all voxels into one plane, or is no number", "correct the header (sform, qform)")
+"""What is wrong with an affine that `is_place` refuses, and what to do."""
 
 _SAME_PLACE = 0.5
 """Voxels by which a mask may lie beside its image: less, and each voxel's nearest one stays the same."""
@@ -49,7 +52,8 @@ def on_grid(path: str | os.PathLike[str], array: np.ndarray, affine: np.ndarray 
         The array, perhaps as a view; of another shape than the grid if that cannot be helped.
 
     Raises:
-        DataError: If both have a place in the world, and voxels of one lie between or outside those of the other.
+        DataError: If both have a place in the world, and voxels of one lie between or outside those of the other; or
+            if an affine puts all voxels into one plane.
 
     Example:
         >>> right, left = np.diag([2.0, 2, 2, 1]), np.diag([-2.0, 2, 2, 1])
@@ -64,6 +68,9 @@ def on_grid(path: str | os.PathLike[str], array: np.ndarray, affine: np.ndarray 
             array = array.reshape(grid.shape)
     if affine is None or grid.affine is None or array.ndim != len(grid.shape) or np.array_equal(affine, np.eye(4)):
         return array
+    for file, matrix in ((grid.path, grid.affine), (path, affine)):
+        if not is_place(matrix):
+            raise DataError.of(file, *NO_PLACE, kind="geometry")
     to_image = np.linalg.solve(grid.affine, affine)
     order = np.abs(to_image[:3, :3]).argmax(axis=1)  # of each axis of the image: the axis of the mask
     if sorted(order) != [0, 1, 2] or (array.ndim == 2 and order[2] != 2):
@@ -79,6 +86,16 @@ def on_grid(path: str | os.PathLike[str], array: np.ndarray, affine: np.ndarray 
     if off > _SAME_PLACE:
         raise _elsewhere(path, grid, off)
     return turned.reshape(grid.shape)
+
+
+def is_place(affine: np.ndarray) -> bool:
+    """Whether an affine gives each voxel a place of its own.
+
+    Example:
+        >>> is_place(np.diag([1.0, 1, 2, 1])), is_place(np.diag([1.0, 1, 0, 1]))
+        (True, False)
+    """
+    return bool(np.isfinite(affine).all() and np.linalg.matrix_rank(affine[:3, :3]) == 3)
 
 
 def _part(

@@ -112,8 +112,9 @@ def _rounded(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
     if (np.abs(array - whole) > _NEARLY_WHOLE).any():
         what = "holds fractions, as a probability map does"
         raise DataError.of(path, what, "threshold it first", expected="a mask", kind="not-a-mask")
-    if top > _MAX_NUMBER:
-        expected = f"object numbers up to {_MAX_NUMBER}"
+    exact = 2 ** (np.finfo(array.dtype).nmant + 1)  # real numbers of so many bits make greater neighbours equal
+    if top > min(exact, _MAX_NUMBER) and ((array != 0) & (array != top)).any():
+        expected = f"object numbers up to {min(exact, _MAX_NUMBER)} in {array.dtype}, save whole numbers"
         raise DataError.of(path, f"holds the number {array.max()}", expected=expected, kind="object-number")
     return whole.astype(np.int64)
 

@@ -53,12 +53,19 @@ class CachedCases(CacheDataset):
 
     def _load_cache_item(self, idx: int) -> Any:
         item = super()._load_cache_item(idx)
-        tensors = {key: value for key, value in item.items() if isinstance(value, torch.Tensor)}
-        n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+        tensors = [tensor for value in item.values() for tensor in _tensors(value)]
+        n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         if self.n_bytes + n_bytes > self.max_bytes:
-            return item | {key: self._mapped(tensor) for key, tensor in tensors.items()}
+            return {key: self._all_mapped(value) for key, value in item.items()}
         self.n_bytes += n_bytes
         return item
+
+    def _all_mapped(self, value: Any) -> Any:
+        """A tensor, or a list of one for each class, in temporary files; anything else as it is."""
+        mapped = [self._mapped(tensor) for tensor in _tensors(value)]
+        if not mapped:
+            return value
+        return mapped[0] if isinstance(value, torch.Tensor) else mapped
 
     def _mapped(self, tensor: torch.Tensor) -> torch.Tensor:
         """The same tensor in a temporary file."""
@@ -77,3 +84,10 @@ class CachedCases(CacheDataset):
                 f"({error.strerror}); free some, or give a smaller --n_cached (now {self.cache_num})"
             ) from error
         return torch.from_numpy(mapped)
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    """Tensors of an entry of a case: itself, or those of a list."""
+    if isinstance(value, list):
+        return [tensor for tensor in value if isinstance(tensor, torch.Tensor)]
+    return [value] if isinstance(value, torch.Tensor) else []
