@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from measuring import ROOT, circumstances, data_dir, save, show
+from off_centre import move_off_centre
 
 from segassay.masks.objects import label_objects
 from segassay.masks.overlaps import match_objects, pixel_agreement
@@ -73,6 +74,12 @@ def make_lidc(folder: Path) -> None:
     make("lidc-nodules", folder)
 
 
+def make_lidc_windows(folder: Path) -> None:
+    """The same nodules anywhere in windows of 80 × 80 pixels: in the published images each lies in the middle."""
+    make_lidc(folder)
+    move_off_centre(folder, side=80, seed=0)
+
+
 def make_crowded(folder: Path) -> None:
     """Simulated nuclei of which most touch others; one rater who draws each of them exactly, as objects."""
     from segassay.simulation.dataset import Simulation, simulate
@@ -88,17 +95,13 @@ def make_crowded(folder: Path) -> None:
         file.write("objects: instances\n")
 
 
+VOLUMES = {"spatial_dims": 3, "tile_size": [64, 64, 16], "batch_size": 4, "foreground": 0.5}
 SETS = {
     "wue1": Setup(partial(make_lab, "wue1"), "staple", "est_GT", n_folds=4),
     "wue1-inner": Setup(partial(make_inner, "wue1"), "staple", "est_GT", n_folds=3),
     "inns1": Setup(partial(make_lab, "inns1"), "staple", "est_GT", n_folds=4),
-    "lidc": Setup(
-        make_lidc,
-        "staple",
-        "staple",
-        n_folds=3,
-        ours={"spatial_dims": 3, "tile_size": [64, 64, 16], "batch_size": 4, "foreground": 0.5},
-    ),
+    "lidc": Setup(make_lidc, "staple", "staple", n_folds=3, ours=VOLUMES),
+    "lidc-windows": Setup(make_lidc_windows, "staple", "staple", n_folds=3, ours=VOLUMES),
     "crowded": Setup(make_crowded, "exact", "exact", n_folds=4, are_objects=True),
 }
 

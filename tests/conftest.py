@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ LONGEST_FIRST = (
 )
 """Files and folders of files of half a minute to two minutes, the longest first; the rest takes seconds."""
 
+
+if find_spec("pyspark") is None:
+    sys.modules["pyspark"] = None  # type: ignore[assignment]  # MLflow seeks it in all folders at nearly every call
 
 pd.set_option("mode.string_storage", "python")  # as in tables of the package, with which tests compare their own
 
@@ -90,7 +94,7 @@ def _place(item: pytest.Item) -> int:
 def pytest_collection_finish() -> None:
     """From here on garbage is collected, but not sought in what the libraries and the collection made."""
     gc.freeze()
-    gc.set_threshold(700, 10, 100)  # what tests load stays, too, and is sought through less often
+    gc.set_threshold(7000, 10, 100)  # what tests load stays, too, and is sought through less often
     gc.enable()
 
 

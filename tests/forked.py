@@ -22,6 +22,7 @@ from multiprocessing.context import BaseContext
 from typing import Any, NoReturn
 
 import torch
+import torch._dynamo  # an optimizer loads it when it is made: copies that train have it
 from sqlalchemy import Connection, Engine, event
 
 CAN_FORK = sys.platform == "linux" and not torch.cuda.is_available()

@@ -1,8 +1,10 @@
 """Stores of MLflow that tests make anew: the first is made by MLflow, the next are copies of it, as empty as it was.
 
-MLflow makes a store by all changes that its tables ever had, which takes seconds.
+MLflow makes a store by all changes that its tables ever had, which takes seconds; it also reads all of them whenever a
+store is opened, here once for each process.
 """
 
+import functools
 import os
 import sqlite3
 import sys
@@ -54,6 +56,7 @@ class CopiedStores(MetaPathFinder):
 
         copy.original = make  # type: ignore[attr-defined]
         module._initialize_tables = copy
+        module._get_latest_schema_revision = functools.cache(module._get_latest_schema_revision)
 
 
 def _copy(source: "str | Path", target: "str | Path") -> None:

@@ -16,6 +16,8 @@ from bundles import TINY
 from segassay.errors import DataError, UsageError
 from segassay.simulation.dataset import Simulation, simulate
 
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -68,6 +68,7 @@ def wue1(data_dir: Path, lab_wue1: Lab, tmp_path_factory: pytest.TempPathFactory
     dataset = download(folder, labs=["wue1"], mirror=data_dir)[0].folder
     with pytest.MonkeyPatch.context() as patch:
         asked = use_tables(patch, lab_wue1, numbers)
+        patch.setattr(pool, "ProcessPoolExecutor", pool_of_copies)
         assert run("evaluate", dataset, "--out", folder / "out", "--jobs", 2) == 0
     assert len(asked) == 1
     return folder / "out"
@@ -182,7 +183,9 @@ def inns1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             Image.fromarray(mask).save(folder / "predicted" / f"{case}.png")
     masks = f"nnunet={folder / 'predicted'}"
     words = [dataset.folder, "--masks", masks, "--out", folder / "out", "--no-mlflow", "--jobs", 2]
-    assert run("evaluate", *words) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "ProcessPoolExecutor", pool_of_copies)
+        assert run("evaluate", *words) == 0
     return folder / "out"
 
 

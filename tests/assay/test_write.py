@@ -18,7 +18,9 @@ from segassay.report import page, plots
 
 TESTS = Path(__file__).parent.parent
 EVALUATE = """
+import multiprocessing
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from lab_like import lab, with_fewer_members
 import segassay
 from segassay.report import page, plots
@@ -26,6 +28,8 @@ from segassay.report.gallery import make
 from segassay.workers import pool
 if __name__ == "__main__":
     pool.START_SECONDS = 0
+    start = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")  # copies have loaded all
+    pool.ProcessPoolExecutor = lambda n, mp_context: ProcessPoolExecutor(n, start)
     plots.draw_figures = page.write_report = make.make_gallery = lambda *arguments, **options: None  # tables only
     segassay.evaluate(**with_fewer_members(lab(n_images=1)), out=sys.argv[1], n_jobs=2)
 """

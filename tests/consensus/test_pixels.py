@@ -16,6 +16,7 @@ from segassay.consensus.pixels import (
     METHODS,
     Staple,
     count_decisions,
+    decisions_of_marked,
     fuse_decisions,
     intersection,
     majority_vote,
@@ -444,3 +445,20 @@ def test_decisions_without_one_rater_are_those_of_the_others(n_raters):
 def test_masks_that_cannot_be_fused(fuse, masks, error):
     with pytest.raises(error, match="masks must be"):
         fuse(masks)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.6, 1.0])
+def test_decisions_of_marked_pixels_give_the_consensus_of_the_whole_image(share):
+    rng = np.random.default_rng(int(10 * share))
+    masks = rng.random((5, 20, 30)) < share
+    if share == 0.6:
+        masks |= rng.random((20, 30)) < 0.9  # hardly a pixel that nobody marks
+    decisions, whole = decisions_of_marked(list(masks))
+    expected = count_decisions(masks)
+    np.testing.assert_array_equal(decisions.patterns, expected.patterns)
+    np.testing.assert_array_equal(decisions.counts, expected.counts)
+    np.testing.assert_array_equal(whole(staple_of_decisions(decisions).mask), staple_of_decisions(expected).mask)
+    for method in METHODS[1:]:
+        found = whole(fuse_decisions(decisions, method).mask)
+        np.testing.assert_array_equal(found, fuse_decisions(expected, method).mask)
+    np.testing.assert_array_equal(whole(np.ones(decisions.code.size, dtype=bool)), np.ones((20, 30), dtype=bool))

@@ -7,7 +7,7 @@ from scipy import ndimage
 from drawing import draw
 from outline_scenes import DRAWN, noise
 from rois import filled
-from segassay.io.edges import edge_loops, edge_loops_of_strips
+from segassay.io.edges import edge_loops, edge_loops_of_labels, edge_loops_of_strips
 
 MASKS = [*DRAWN.values(), *(noise(seed) for seed in range(40))]
 
@@ -52,6 +52,22 @@ def test_strip_by_strip_they_are_the_same(mask: np.ndarray, height: int) -> None
         assert [loop.tolist() for loop in ours] == [loop.tolist() for loop in theirs]
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64])
+@pytest.mark.parametrize("n_labels", [1, 2, 5])
+def test_all_objects_at_once_have_the_outlines_of_each(n_labels: int, dtype: type) -> None:
+    random = np.random.default_rng(n_labels)
+    for _ in range(20):
+        labels = random.integers(0, n_labels + 1, random.integers(0, 9, 2)).astype(dtype)
+        labels *= np.iinfo(dtype).max // n_labels  # the numbers of an object may be hashes
+        each = {int(label): edge_loops(labels == label) for label in np.unique(labels) if label}
+        found = edge_loops_of_labels(labels)
+        assert found.keys() == each.keys()
+        for label, polygons in each.items():
+            for loops, own in zip(polygons, found[label], strict=True):
+                for loop, its in zip(loops, own, strict=True):
+                    np.testing.assert_array_equal(loop, its, strict=True)
+
+
 def test_drawn() -> None:
     def of(name: str) -> list[list[list[list[int]]]]:
         return [[loop.tolist() for loop in polygon] for polygon in edge_loops(DRAWN[name])]
@@ -68,6 +84,8 @@ def test_drawn() -> None:
 
 
 def test_what_is_no_mask_of_one_plane_is_refused() -> None:
+    with pytest.raises(ValueError, match="two axes, got 3; trace one plane"):
+        edge_loops_of_labels(np.zeros((2, 3, 4), np.int64))
     with pytest.raises(TypeError, match="boolean"):
         edge_loops(draw("#").astype(int))
     with pytest.raises(ValueError, match="two axes"):

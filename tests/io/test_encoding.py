@@ -1,5 +1,6 @@
 """Pixel size and placement of written files, read back by us and by tifffile, nibabel and SimpleITK."""
 
+import io
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import SimpleITK
 import tifffile
 
 from segassay.errors import UsageError
+from segassay.io.encoding import encode
 from segassay.io.images import Picture, read_image, read_mask, write_labels, write_map, write_maps, write_mask
 
 FLAT = np.arange(40, dtype=np.uint8).reshape(5, 8)
@@ -188,3 +190,34 @@ def test_channels_that_no_file_can_hold(tmp_path: Path) -> None:
         write_maps(tmp_path / "a.png", np.zeros((2, 3, 4)))
     with pytest.raises(UsageError, match=r"expected the image's shape \(3, 5\), got \(3, 4\)"):
         write_maps(tmp_path / "a.tif", np.zeros((2, 3, 4)), Picture(np.zeros((1, 3, 5))))
+
+
+def _compressions(data: bytes) -> set[int]:
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        return {page.compression for page in file.pages}
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".ome.tif"])
+@pytest.mark.parametrize("shape", [(200, 300), (3, 90, 200)])
+def test_real_numbers_that_hardly_shrink_are_not_compressed(suffix, shape):
+    noise = np.random.default_rng(0).random(shape).astype(np.float32)
+    empty, half = np.zeros(shape, np.float32), noise * (np.arange(shape[-1]) < shape[-1] // 2)
+    sizes = {}
+    for name, values in {"noise": noise, "empty": empty, "half": half.astype(np.float32)}.items():
+        data = encode(suffix, values, None)
+        if data is None:  # OME has no planes of an image
+            continue
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            np.testing.assert_array_equal(file.asarray().reshape(shape), values)
+            assert len(file.pages[0].dataoffsets) > 0
+        sizes[name] = len(data), _compressions(data)
+    if sizes:
+        assert sizes["noise"][1] == {1}
+        assert sizes["empty"][1] == sizes["half"][1] == {8}
+        assert noise.nbytes < sizes["noise"][0] < 1.02 * noise.nbytes
+        assert sizes["half"][0] < 0.6 * noise.nbytes
+
+
+def test_whole_numbers_are_compressed_however_they_look():
+    noise = np.random.default_rng(0).integers(0, 2**16, (200, 300)).astype(np.uint16)
+    assert _compressions(encode(".tif", noise, None)) == {8}

@@ -99,3 +99,16 @@ def test_damaged_files_are_errors_as_before(filtered, tmp_path):
 def test_lines_of_an_interlaced_file_are_left_to_the_decoder(tmp_path):
     lines = png_of(np.zeros((1, 1, 3)), np.zeros(1), interlaced=True)
     assert not is_one(read(lines, tmp_path))
+
+
+@pytest.mark.parametrize("unlike", [[(0, 1), (0, 2), (1, 0)], [(0, 0), (0, 1)], [(6, 2)]], ids=str)
+def test_few_bytes_that_are_not_zero_belong_to_one_pixel(unlike, tmp_path):
+    """As in a mask with little foreground, where three bytes in a row may be of two pixels."""
+    colours, filters = np.zeros((ROWS, COLUMNS, 3), np.uint8), np.zeros(ROWS, np.uint8)
+    colours[3, 2] = colours[9, 6] = 200
+    assert is_one(read(png_of(colours, filters), tmp_path))
+    for column, channel in unlike:
+        colours[5, column, channel] = 200
+    found = read(png_of(colours, filters), tmp_path)
+    assert not is_one(found)
+    np.testing.assert_array_equal(np.moveaxis(found, 0, 2), colours)

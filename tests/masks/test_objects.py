@@ -7,7 +7,7 @@ from scipy import ndimage
 from drawing import draw
 from label_scenes import draw_labels
 from segassay.masks import objects
-from segassay.masks.objects import label_objects
+from segassay.masks.objects import any_of, label_each, label_objects
 
 EMPTY = np.zeros((2, 4), dtype=np.int32)
 
@@ -144,3 +144,27 @@ class TestLargeSparseMasks:
         noise = np.random.default_rng(0).random((500, 500)) < 0.05
         np.testing.assert_array_equal(label_objects(noise), ndimage.label(noise, structure=np.ones((3, 3)))[0])
         assert not label_objects(np.zeros((500, 500), dtype=bool)).any()
+
+
+class TestLabelEach:
+    @pytest.mark.parametrize("shape", [(400, 400), (3, 300, 300), (40, 50)], ids=str)
+    def test_masks_are_labelled_as_each_alone(self, shape):
+        """Sparse ones, which share a graph, one that fills the image, an empty one, and a label image between them."""
+        full, empty = np.ones(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        numbers = sparse(shape, 9, 0.03) * np.arange(shape[-1], dtype=np.uint16)
+        edges = np.zeros(shape, dtype=bool)
+        edges[..., -1, -9:] = edges[..., 0, :9] = True  # the last and the first line: those of two masks do not meet
+        masks = [sparse(shape, 1, 0.03), edges, full, numbers, edges, empty, sparse(shape, 2, 0.02)]
+        ignore, region = np.zeros(shape, dtype=bool), np.ones(shape, dtype=bool)
+        ignore[..., 7], region[..., :3] = True, False
+        words = {"min_size": 3, "ignore": ignore, "region": region}
+        for how in ({}, words):
+            for mask, labels in zip(masks, label_each(masks, **how), strict=True):
+                np.testing.assert_array_equal(labels, label_objects(mask, **how))
+                if not how and mask.dtype == bool:
+                    expected = ndimage.label(mask, structure=np.ones((3,) * len(shape)))[0]
+                    np.testing.assert_array_equal(labels, expected)
+
+    def test_nothing(self):
+        assert label_each([]) == []
+        assert not any_of([], (2, 3)).any()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from drawing import draw
 from label_scenes import draw_labels, random_labels
 from segassay.io.images import read_mask
+from segassay.masks import overlaps
 from segassay.masks.objects import label_objects
 from segassay.masks.overlaps import (
     IOU_THRESHOLDS,
@@ -303,3 +304,11 @@ def test_reference_values_of_two_experts(wue1):
     matches = [match_objects(*pair, [0.5]) for pair in zip(wue1["expert_2"], wue1["expert_5"], strict=True)]
     assert np.mean([match.f1[0] for match in matches]) == pytest.approx(0.6699, abs=5e-5)
     assert np.mean([match.mean_iou for match in matches]) == pytest.approx(0.6306, abs=5e-5)
+
+
+def test_groups_of_few_overlaps_are_those_of_a_graph():
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 9, 40, 200):
+        a, b = rng.integers(0, n, n), rng.integers(0, n, n)
+        few, many = overlaps._groups_of_few(a, b), overlaps._groups(a, b)
+        np.testing.assert_array_equal(few[:, None] == few, many[:, None] == many)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from types import ModuleType
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -14,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import peers  # noqa: E402
+import places  # noqa: E402
+from off_centre import move_off_centre  # noqa: E402
 
 
 def load(path: Path) -> ModuleType:
@@ -145,3 +148,53 @@ def test_the_page_shows_the_results():
     page = peers.PAGE.read_text(encoding="utf-8")
     for table in peers.tables(json.loads(peers.RESULTS.read_text(encoding="utf-8"))).values():
         assert table in page, "run benchmarks/peers.py score"
+
+
+def test_windows_hold_all_that_was_marked_at_the_same_place_in_the_world(tmp_path: Path) -> None:
+    affine = np.diag([0.7, 0.7, 2.5, 1.0])
+    affine[:3, 3] = -30, 12, 5
+    rng = np.random.default_rng(1)
+    marked = {}
+    for name in ("a", "b", "c", "d", "e"):
+        volume = rng.integers(0, 255, (40, 40, 3)).astype(np.uint8)
+        for rater in ("anna", "ben"):
+            mask = np.zeros((40, 40, 3), np.uint8)
+            mask[18 + (rater == "ben") : 22, 17:23, 1:] = 1
+            marked[rater, name] = _in_the_world(mask, affine)
+            _write(tmp_path / "labels" / rater / f"{name}.nii.gz", mask, affine)
+        _write(tmp_path / "images" / f"{name}.nii.gz", volume, affine)
+    move_off_centre(tmp_path, side=20, seed=3)
+    places = set()
+    for (rater, name), expected in marked.items():
+        cut = nibabel.load(tmp_path / "labels" / rater / f"{name}.nii.gz")
+        image = nibabel.load(tmp_path / "images" / f"{name}.nii.gz")
+        assert cut.shape == image.shape == (20, 20, 3)
+        np.testing.assert_allclose(cut.affine, image.affine)
+        np.testing.assert_allclose(_in_the_world(np.asarray(cut.dataobj), cut.affine), expected, atol=1e-5)
+        places.add(tuple(np.round(image.affine[:2, 3], 3)))
+    assert len(places) == 5
+    with pytest.raises(ValueError, match=r"pixels . to .* are marked and do not fit into 3 pixels"):
+        move_off_centre(tmp_path, side=3, seed=3)
+
+
+def _write(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(array, affine), path)
+
+
+def _in_the_world(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    return np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
+
+
+def test_a_window_at_each_place_and_none_that_cuts_an_object(tmp_path: Path) -> None:
+    (tmp_path / "test").mkdir()
+    (tmp_path / "about.json").write_text("{}", encoding="utf-8")
+    labels = np.zeros((16, 16, 2), np.int32)
+    labels[6:10, 6:10] = 1
+    np.savez(tmp_path / "test" / "a.npz", image=labels, labels=labels, spacing=np.ones(3))
+    for place, first in {"middle": 3, "first corner": 6, "last corner": 0}.items():
+        places.cut(tmp_path, tmp_path / place, place, side=10)
+        with np.load(tmp_path / place / "test" / "a.npz") as case:
+            assert np.flatnonzero(case["labels"].any(axis=(1, 2)))[0] == first
+    with pytest.raises(SystemExit, match="the object exceeds the window of 8 pixels, first corner"):
+        places.cut(tmp_path, tmp_path / "small", "first corner", side=8)

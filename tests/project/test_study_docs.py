@@ -14,6 +14,8 @@ from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.study.file import StrategyFile, StudyFile, read_study_file
 from segassay_monai.study.plan import plan_study
 
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "study.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 

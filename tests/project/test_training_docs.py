@@ -15,6 +15,8 @@ from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.bundle.paths import bundle_root, config_path
 from segassay_monai.bundle.workflow import WORKFLOW
 
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^```\n(.*?)\n```", PAGE, re.MULTILINE | re.DOTALL)

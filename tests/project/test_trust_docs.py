@@ -4,12 +4,16 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 from command import run
 from segassay.io.archives import MAX_RATIO, MAX_TOTAL_BYTES
 from segassay.io.yaml_files import MAX_BYTES, MAX_VALUES
 from segassay_monai.sharing import verify
 from segassay_monai.sharing.certificate import study_certificate, write_certificate
 from segassay_monai.sharing.retrain import SAME_MASKS
+
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "trust.md").read_text(encoding="utf-8")
 

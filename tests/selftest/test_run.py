@@ -32,7 +32,8 @@ WITHOUT_PUBLISHED_VALUE = {
         "overlap_table",
     },  # steps of match_objects
     "consensus.pixels": {  # counting and votes: what they give is their definition
-        *("count_decisions", "fuse_decisions", "staple_mask_of_decisions", "staple_of_decisions", "without_rater"),
+        *("count_decisions", "decisions_of_marked", "fuse_decisions", "staple_mask_of_decisions"),
+        *("staple_of_decisions", "without_rater"),
         *("intersection", "majority_vote", "soft_mean", "union"),
     },
     "masks.outlines": {"boundary_shift", "image_diagonal", "joint_surface_distances", "surface_shares"},

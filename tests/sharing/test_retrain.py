@@ -12,6 +12,8 @@ from segassay_monai.ensemble.network import NetworkSettings
 from segassay_monai.sharing import retrain
 from shared_members import members
 
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
+
 BOTH = np.zeros((4, 8), dtype=np.int32)
 BOTH[1:3, 1:4], BOTH[1:3, 4:7] = 1, 2
 """Two objects beside each other, or one of each of two classes."""

@@ -28,6 +28,8 @@ from segassay_monai.sharing.verify import verify
 from segassay_monai.study import identity
 from segassay_monai.study.plan import Study
 
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
+
 
 def certified(study: Study) -> Path:
     return write_certificate(study.out, study_certificate(study))

@@ -13,6 +13,8 @@ from segassay_monai.study.earlier import describe_earlier, find_earlier, keep_ea
 from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import Study, plan_study
 
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
+
 MADE = Path(__file__).parents[1] / "before" / "made"
 IDS = ["staple_fold0_seed0", "staple_fold0_seed1"]
 

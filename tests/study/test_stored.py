@@ -28,6 +28,8 @@ from segassay_monai.study.stored import fetch, send_rest, sender
 from segassay_monai.study.there import tasks_there
 from segassay_monai.study.whole import mend, remember
 
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
+
 ADDRESS = "memory://bucket/results/lab"
 PLAN = {"minutes": lambda member: 1.0, "total_minutes": 3.0, "n_workers": 1, "total_bytes": 9, "source": "a trial"}
 """An estimate."""

@@ -11,7 +11,7 @@ from roifile import ImagejRoi
 
 from segassay.errors import DataError
 from segassay.io.images import write_map, write_mask
-from segassay.tables import compared
+from segassay.tables import map_rows
 from segassay.tables.compared import compare_case
 from segassay.tables.jobs import Annotator, Job
 from segassay.tables.maps import read_map
@@ -104,11 +104,7 @@ def test_neighbours_of_the_consensus_are_divided_with_the_raters_of_other_person
     assert found.labels["-b"].max() == 2
 
 
-@pytest.mark.parametrize(("most_bytes", "n_reads"), [(2**24, 2), (8 * 8 * 4, 5), (0, 8)])
-def test_maps_are_read_once_for_all_tables_as_long_as_they_fit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int, n_reads: int
-) -> None:
-    """Two models' maps, asked for four times each: both fit, one of them, none."""
+def test_each_map_is_read_once_for_all_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mask = np.zeros((8, 8), dtype=bool)
     mask[2:5, 2:5] = True
     models = []
@@ -117,11 +113,20 @@ def test_maps_are_read_once_for_all_tables_as_long_as_they_fit(
         write_map(tmp_path / f"{name}.tif", np.full((8, 8), 0.25 + number / 2, dtype=np.float32))
         models.append(Annotator(name, "model", tmp_path / f"{name}.png", prob=tmp_path / f"{name}.tif"))
     read: list[Path] = []
-    monkeypatch.setattr(compared, "MAP_BYTES", most_bytes)
-    monkeypatch.setattr(compared, "read_map", lambda path, *rest: read.append(path) or read_map(path, *rest))
-    case = compare_case(Job("1", (*models, Annotator("anna", "human", tmp_path / "net.png"))))
-    for _ in range(4):
-        for number, model in enumerate(models):
-            np.testing.assert_array_equal(case.prob(model), np.full((8, 8), 0.25 + number / 2))
-    assert case.prob(case.job.annotators[2]) is None
-    assert len(read) == n_reads
+    monkeypatch.setattr(map_rows, "read_map", lambda path, *rest: read.append(path) or read_map(path, *rest))
+    job = Job("1", (*models, Annotator("anna", "human", tmp_path / "net.png")), other_min_sizes=(1, 80))
+    rows = map_rows.rows_of_maps(compare_case(job))
+    assert read == [tmp_path / "net.tif", tmp_path / "other.tif"]
+    assert [row[:4] for row in rows["calibration"]] == [
+        ("net", "consensus_staple", 4, 64),
+        ("other", "consensus_staple", 14, 64),
+    ]
+    assert [row[:5] for row in rows["prob_votes"]] == [
+        ("net", 2, 1, 0, 55),
+        ("net", 2, 1, 1, 9),
+        ("other", 7, 1, 0, 55),
+        ("other", 7, 1, 1, 9),
+    ]
+    found = {row[:3]: row[3] for row in rows["recounts"] if row[0] == "other"}  # all 64 pixels are above 0.7
+    assert [found["other", 0.7, size] for size in (1, 80)] == [1, 0]
+    assert all(np.isnan(row[1]) for row in rows["recounts"] if row[0] == "anna")

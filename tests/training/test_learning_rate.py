@@ -18,6 +18,8 @@ from segassay.errors import DataError, UsageError
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.training.learning_rate import HIGHEST, LOWEST, draw_curve, range_test, smooth, suggest
 
+pytestmark = pytest.mark.usefixtures("unlogged_models")
+
 
 def curve_of(loss: Any, n_steps: int = 61) -> pd.DataFrame:
     """Curve whose loss is a function of the decade, -6 to 0."""

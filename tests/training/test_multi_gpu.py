@@ -23,6 +23,8 @@ from segassay_monai.bundle.paths import config_path
 from segassay_monai.training import processes
 from segassay_monai.training.selection import PixelDice
 
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
+
 SCRIPT = Path(__file__).parents[1] / "two_processes.py"
 
 
@@ -35,7 +37,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _forked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", Forked)
-    monkeypatch.setattr("torch.distributed.elastic.multiprocessing.subprocess_handler.subprocess_handler.Popen", Forked)
+    elastic = "torch.distributed.elastic"
+    monkeypatch.setattr(f"{elastic}.multiprocessing.subprocess_handler.subprocess_handler.Popen", Forked)
+    for named in ("utils.logging._derive_module_name", "rendezvous.dynamic_rendezvous.get_method_name"):
+        monkeypatch.setattr(f"{elastic}.{named}", lambda depth=1: "elastic")  # seeks all modules for each message
 
 
 def torchrun(dataset: Path, folder: Path, fails_at: int = 0) -> subprocess.CompletedProcess[str]:

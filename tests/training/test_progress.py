@@ -13,6 +13,8 @@ from segassay_monai.training.progress import KeepProgress
 from segassay_monai.training.progress_file import PROGRESS, TrainingProgress, read_progress, unfinished
 from segassay_monai.training.resume import KeepStates
 
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
+
 
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, n_before: int) -> list[TrainingProgress | None]:
     """Train five epochs of two minutes each, of which an earlier process has done some; what the file holds after."""

@@ -36,6 +36,7 @@ class MaskFacts:
         counted_px: Foreground inside the region and not ignored.
         ignored_px: Foreground that is ignored.
         class_px: Pixels of each class that count, in the order of the dataset; empty if masks have only one class.
+        centre: Of one object that counts, from 0 to 1 along each axis; empty if there are several, or none.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class MaskFacts:
     counted_px: int
     ignored_px: int
     class_px: tuple[int, ...] = ()
+    centre: tuple[float, ...] = ()
 
     @property
     def is_label_image(self) -> bool:

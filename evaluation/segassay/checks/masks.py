@@ -13,6 +13,7 @@ import numpy as np
 from segassay.checks.classes import class_problems, pixels_of_classes
 from segassay.checks.facts import CaseFacts, MaskFacts
 from segassay.checks.images import as_problem
+from segassay.checks.places import centre_of
 from segassay.consensus.pixels import METHODS
 from segassay.data.annotations import TRUTH
 from segassay.data.cases import read_case_classes, read_case_ignore, read_case_mask, read_case_region
@@ -110,14 +111,16 @@ def _mask_facts(
     path: Path, mask: np.ndarray, ignore: np.ndarray | None, region: np.ndarray | None, min_size: int
 ) -> MaskFacts:
     labels = label_objects(mask, min_size=min_size, ignore=ignore, region=region)
+    n_objects = int(labels.max())
     return MaskFacts(
         path=path,
         numbers=None if mask.dtype == bool or holds_outlines(path) else numbers_of(mask),
-        n_objects=int(labels.max()),
+        n_objects=n_objects,
         n_pixels=mask.size,
         foreground_px=int(np.count_nonzero(mask)),
         counted_px=int(np.count_nonzero(counted_pixels(mask, ignore=ignore, region=region))),
         ignored_px=0 if ignore is None else int(np.count_nonzero(ignore & (mask > 0))),
+        centre=centre_of(labels > 0) if n_objects == 1 else (),
     )
 
 

@@ -11,7 +11,7 @@ Raters are the first axis, the number of spatial axes does not matter, and nothi
 from whole images; ignored areas are left out later, in sampling and scoring.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from segassay.consensus.estimation import likeliest
 from segassay.consensus.patterns import Decisions, count_patterns, look_up, without_rater
+from segassay.masks.objects import any_of
 
 __all__ = [
     "METHODS",
@@ -26,6 +27,7 @@ __all__ = [
     "Decisions",
     "Staple",
     "count_decisions",
+    "decisions_of_marked",
     "fuse_decisions",
     "intersection",
     "majority_vote",
@@ -237,6 +239,43 @@ def count_decisions(masks: _Masks) -> Decisions:
     if isinstance(masks, np.ndarray):
         _check_stack(masks)
     return count_patterns(_checked(masks))
+
+
+def decisions_of_marked(masks: Sequence[np.ndarray]) -> tuple[Decisions, Callable[[np.ndarray], np.ndarray]]:
+    """As `count_decisions`, with the patterns of only those pixels that any rater marks, a small part of most images.
+
+    Args:
+        masks: Boolean `(*spatial)`, at least one.
+
+    Returns:
+        Decisions of the whole image, whose `code` is of one pixel that nobody marks, if there is one, and then of
+        those that are marked; and what makes a boolean image `(*spatial)` of values for these.
+
+    Raises:
+        ValueError: If there is no pixel.
+
+    Example:
+        >>> masks = [np.array([True, True, False, False]), np.array([False, True, False, False])]
+        >>> decisions, whole = decisions_of_marked(masks)
+        >>> decisions.counts.tolist(), decisions.code.tolist(), whole(np.array([False, False, True])).tolist()
+        ([2, 1, 1], [0, 1, 2], [False, True, False, False])
+    """
+    shape = masks[0].shape
+    marked = np.flatnonzero(any_of(masks, shape))
+    n_blank = masks[0].size - len(marked)
+    start = int(n_blank > 0)
+    drawn = np.zeros((len(masks), start + len(marked)), dtype=bool)
+    for row, mask in zip(drawn, masks, strict=True):
+        row[start:] = mask.reshape(-1)[marked]
+    decisions = count_decisions(drawn)
+    decisions.counts[0] += max(n_blank - 1, 0)  # the pattern without any mark is the first
+
+    def whole(values: np.ndarray) -> np.ndarray:
+        image = np.full(shape, bool(start and values[0]))
+        image.reshape(-1)[marked] = values[start:]
+        return image
+
+    return decisions, whole
 
 
 def _checked(masks: _Masks) -> Iterator[np.ndarray]:

@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 from matplotlib.ticker import MaxNLocator
-from scipy import ndimage
 
 OUTLINES = ("#00e5ff", "#ff9f1c", "#f15bb5", "#9ef01a", "#fee440", "#b388ff")
 """Colours that are visible on grey images and differ at least in brightness for colour-blind readers."""
@@ -132,7 +131,7 @@ def overlay_png(
     labels = labels[::step, ::step].repeat(enlarged, axis=0).repeat(enlarged, axis=1)
     width = max(1, min(enlarged // 2, _THICK), round(max(labels.shape) / 1000))
     line = _rims(labels, width)
-    edge = ndimage.binary_dilation(line, iterations=width) & ~line
+    edge = _grown(line, width) & ~line
     shown[edge] //= 2
     shown[line] = _LINE
     if colour_of:
@@ -153,13 +152,27 @@ _LINE = (240, 228, 66)
 def _rims(labels: np.ndarray, width: int) -> np.ndarray:
     """Pixels of an object no further than `width` from a pixel that is not of it."""
     rim = np.zeros(labels.shape, dtype=bool)
+    height, wide = labels.shape
+    if labels.max(initial=0) < 2**16:  # numbers are only compared, small ones faster
+        labels = labels.astype(np.uint16)
     framed = np.pad(labels, width)
-    inner = tuple(slice(width, -width) for _ in labels.shape)
     for shift in range(1, width + 1):
-        for axis in (0, 1):
-            for way in (shift, -shift):
-                rim |= np.roll(framed, way, axis)[inner] != labels
+        for way in (width - shift, width + shift):
+            rim |= framed[way : way + height, width : width + wide] != labels
+            rim |= framed[width : width + height, way : way + wide] != labels
     return rim & (labels > 0)
+
+
+def _grown(mask: np.ndarray, width: int) -> np.ndarray:
+    """Pixels of a mask, and those at most `width` steps along rows and columns from one."""
+    for _ in range(width):
+        grown = mask.copy()
+        grown[1:] |= mask[:-1]
+        grown[:-1] |= mask[1:]
+        grown[:, 1:] |= mask[:, :-1]
+        grown[:, :-1] |= mask[:, 1:]
+        mask = grown
+    return mask
 
 
 def coloured(channels: np.ndarray) -> np.ndarray:

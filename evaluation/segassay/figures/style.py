@@ -37,7 +37,12 @@ def in_style(name: str) -> Iterator[None]:
 
 
 def encode_figure(
-    figure: Figure, kind: Literal["svg", "png", "pdf"], *, dpi: int = 150, text: Literal["path", "none"] = "path"
+    figure: Figure,
+    kind: Literal["svg", "png", "pdf"],
+    *,
+    dpi: int = 150,
+    text: Literal["path", "none"] = "path",
+    level: int = 6,
 ) -> bytes:
     """Bytes of a figure; the same figure always gives the same bytes.
 
@@ -49,6 +54,7 @@ def encode_figure(
         dpi: Pixels per inch of a `png`.
         text: Whether an `svg` has its letters as outlines, which look the same everywhere, or as text, which can be
             edited; `none` is matplotlib's word for text.
+        level: How much time a `png` takes to become smaller, 1 to 9: a photograph hardly does.
     """
     file = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "segassay", "svg.fonttype": text, "pdf.fonttype": 42}):
@@ -61,7 +67,7 @@ def encode_figure(
             figure.set_dpi(72)
             FigureCanvasPdf(figure).print_pdf(file, metadata={"CreationDate": None})
         else:
-            FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+            FigureCanvasAgg(figure).print_png(file, metadata={"Software": None}, pil_kwargs={"compress_level": level})
     return file.getvalue()
 
 

@@ -109,14 +109,41 @@ def _one_of_equal_channels(data: bytes, header: _Header) -> bytes | None:
     interlaced = chunks[0][1][12] != 0
     if interlaced or lines.size != header.rows * length or any(name == b"tRNS" for name, _ in chunks):
         return None
-    lines = lines.reshape(header.rows, length)
-    equal = lines[:, 2:] == lines[:, 1:-1]
-    equal[:, 2::3] = True  # blue, and red of the next pixel
-    if not equal.all():
+    grey = _one_channel(lines, header)
+    if grey is None:
         return None
-    grey = np.concatenate([lines[:, :1], lines[:, 1::3]], axis=1)
     rest = [(name, content) for name, content in chunks if name not in (b"IDAT", b"IEND")]
     return _grey([*rest, (b"IDAT", zlib.compress(grey.tobytes(), 0)), (b"IEND", b"")])
+
+
+def _one_channel(lines: np.ndarray, header: _Header) -> np.ndarray | None:
+    """One of three equal channels of lines `(rows * (1 + 3 * columns),)`, `(rows, 1 + columns)`; None if they differ.
+
+    Most bytes of a mask are 0 as its filters leave them, so only the others are looked at.
+    """
+    length = 1 + 3 * header.columns
+    places = _not_zero(lines)
+    row, place = np.divmod(places, length)
+    places, row, place = (of[place > 0] for of in (places, row, place - 1))  # without the filter before each line
+    red, rest = places[::3], places[: len(places) // 3 * 3].reshape(-1, 3)
+    values = lines[places]
+    of_pixels = values[: rest.size].reshape(-1, 3)
+    if rest.size < len(places) or (rest != red[:, None] + np.arange(3)).any() or (place[::3] % 3).any():
+        return None
+    if (of_pixels != of_pixels[:, :1]).any():
+        return None
+    grey = np.zeros((header.rows, 1 + header.columns), np.uint8)
+    grey[:, 0] = lines[::length]
+    grey[row[::3], 1 + place[::3] // 3] = values[::3]
+    return grey
+
+
+def _not_zero(values: np.ndarray) -> np.ndarray:
+    """Places of bytes `(n,)` that are not 0, eight looked at together; many times as fast where they are few."""
+    whole = values.size // 8 * 8
+    words = np.flatnonzero(values[:whole].view(np.uint64) != 0)
+    inside, byte = np.nonzero(values[:whole].reshape(-1, 8)[words])
+    return np.append(words[inside] * 8 + byte, whole + np.flatnonzero(values[whole:]))
 
 
 def _whole_chunks(data: bytes) -> list[tuple[bytes, bytes]]:

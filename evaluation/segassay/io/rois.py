@@ -14,7 +14,7 @@ from roifile import ROI_TYPE, ImagejRoi
 from scipy import ndimage
 
 from segassay.errors import UsageError
-from segassay.io.edges import edge_loops_of_strips
+from segassay.io.edges import edge_loops_of_labels, edge_loops_of_strips
 from segassay.io.images import write_bytes
 
 __all__ = ["outlined", "write_rois"]
@@ -52,8 +52,8 @@ def write_rois(
             by label. By default in the order of the labels.
         n_channels: Channels of the image that the ROIs of a volume are opened on; with one, a ROI has the number of
             its image in the stack, with several, its plane of the hyperstack.
-        boxes: Label -> where it is; by default they are searched for. With them, no other part of `labels` is read,
-            which may be on disk.
+        boxes: Label -> where it is; by default they are searched for. With them, no other part of a large `labels` is
+            read, which may be on disk.
         class_of: Label -> name of its class, which becomes a part of the name of the ROI (`0007_tumour`).
 
     Raises:
@@ -121,14 +121,25 @@ def outlined(
         raise ValueError(f"labels must have two or three axes, got {labels.ndim}")
     given = confidence if confidence is not None else {}
     boxes = _boxes(labels) if boxes is None else boxes
+    at_once = _all_at_once(labels) if len(boxes) > 1 and labels.size <= _STRIP else None
     for label in sorted(boxes, key=lambda label: (-_or_lowest(given.get(label)), label)):
         *planes, rows, columns = boxes[label]
         corner = np.array([columns.start, rows.start])
         for plane in range(planes[0].start, planes[0].stop) if planes else (None,):
+            if at_once is not None:
+                if polygons := at_once[plane or 0].get(label):
+                    yield label, plane, polygons
+                continue
             strips = (part == label for part in _strips(labels, plane, rows, columns))
             polygons = [[loop + corner for loop in polygon] for polygon in edge_loops_of_strips(strips)]
             if polygons:
                 yield label, plane, polygons
+
+
+def _all_at_once(labels: np.ndarray) -> list[dict[int, list[list[np.ndarray]]]]:
+    """Outlines of all objects in each plane, by label."""
+    planes = labels[None] if labels.ndim == 2 else labels
+    return [edge_loops_of_labels(np.asarray(plane)) for plane in planes]
 
 
 def _strips(labels: np.ndarray, plane: int | None, rows: slice, columns: slice) -> Iterator[np.ndarray]:

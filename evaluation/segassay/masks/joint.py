@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
+from segassay.masks.objects import any_of
 from segassay.masks.overlaps import Overlaps, dice_iou
 
 
@@ -62,7 +63,11 @@ class JointOverlaps:
 
 
 def joint_overlaps(
-    labels: Sequence[np.ndarray], *, min_size: int = 0, values: np.ndarray | None = None
+    labels: Sequence[np.ndarray],
+    *,
+    min_size: int = 0,
+    values: np.ndarray | None = None,
+    marked: np.ndarray | None = None,
 ) -> JointOverlaps:
     """Compare all annotations of one image in a single pass over its pixels.
 
@@ -75,6 +80,7 @@ def joint_overlaps(
             them without a minimum size.
         min_size: Objects with fewer pixels than this are dropped here; they still count as foreground.
         values: Raw image `(*spatial)`, to measure each object's mean.
+        marked: Places, in the flat image, of all pixels that have a label anywhere, in their order, if they are known.
 
     Returns:
         Objects, overlaps and shared foreground; without any foreground all arrays are empty and all counts 0.
@@ -94,7 +100,7 @@ def joint_overlaps(
     """
     if min_size < 0:
         raise ValueError(f"min_size must be 0 or more pixels, got {min_size}")
-    runs, n_pixels, value_sums = foreground_runs(labels, values)
+    runs, n_pixels, value_sums = foreground_runs(labels, values, marked)
     foreground = csr_array((runs > 0).astype(np.int64))
     n_shared = (foreground * n_pixels @ foreground.T).toarray()
 
@@ -121,13 +127,14 @@ def mean_values(labels: np.ndarray, values: np.ndarray, *, min_size: int = 0) ->
 
 
 def foreground_runs(
-    labels: Sequence[np.ndarray], values: np.ndarray | None = None
+    labels: Sequence[np.ndarray], values: np.ndarray | None = None, marked: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut the foreground of all annotations of one image into runs of pixels with equal labels.
 
     Args:
         labels: As for `joint_overlaps`; or the numbers of classes.
         values: As for `joint_overlaps`.
+        marked: As for `joint_overlaps`.
 
     Returns:
         Of each run its labels, int64 `(A, K)`, its number of pixels `(K,)`, and the sum of their values `(K,)`; without
@@ -151,22 +158,21 @@ def foreground_runs(
             raise TypeError(
                 f"labels must be integers, got {image.dtype}; number the objects of a mask with label_objects"
             )
-    foreground = np.zeros(labels[0].size, dtype=bool)
-    for image in labels:
-        foreground |= image.reshape(-1) != 0
-    pixels = np.flatnonzero(foreground)
-    rows = np.stack([_numbers(image.reshape(-1)[pixels]) for image in labels])
-    changes = np.ones(pixels.size, dtype=bool)
-    changes[1:] = (rows[:, 1:] != rows[:, :-1]).any(axis=0)
+    if marked is None:
+        marked = np.flatnonzero(any_of((image != 0 for image in labels), labels[0].shape))
+    rows = np.stack([image.reshape(-1)[marked] for image in labels])
+    changes = np.ones(marked.size, dtype=bool)
+    changes[1:] = any_of((row[1:] != row[:-1] for row in rows), (max(marked.size - 1, 0),))
     starts = np.flatnonzero(changes)
     value_sums = np.zeros(starts.size)
     if values is not None and starts.size:
-        value_sums = np.add.reduceat(values.reshape(-1)[pixels].astype(float), starts)
-    return rows[:, starts], np.diff(starts, append=pixels.size), value_sums
+        value_sums = np.add.reduceat(values.reshape(-1)[marked].astype(float), starts)
+    runs = np.array([_numbers(row[starts]) for row in rows])
+    return runs, np.diff(starts, append=marked.size), value_sums
 
 
 def _numbers(labels: np.ndarray) -> np.ndarray:
-    """Labels `(P,)` in a range that can be counted; huge ones are replaced by their rank."""
+    """Labels `(K,)` in a range that can be counted; huge ones are replaced by their rank."""
     if labels.size and labels.min() < 0:
         raise ValueError(f"labels must be 0 (background) or positive, got {labels.min()}")
     if labels.size and labels.max() > labels.size:

@@ -8,6 +8,7 @@ ones. A nucleus that an ignored area cuts in two is two objects; each is compare
 An exported bundle can carry this module unchanged: it imports numpy and scipy only.
 """
 
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 import numpy as np
@@ -49,12 +50,32 @@ def label_objects(
         >>> label_objects(mask, min_size=3).max()
         np.int32(1)
     """
+    return label_each([mask], min_size=min_size, ignore=ignore, region=region)[0]
+
+
+def label_each(
+    masks: Sequence[np.ndarray],
+    *,
+    min_size: int = 0,
+    ignore: np.ndarray | None = None,
+    region: np.ndarray | None = None,
+) -> list[np.ndarray]:
+    """`label_objects` of each of several masks of one shape, in less time.
+
+    Example:
+        >>> [labels.tolist() for labels in label_each([np.array([True, False, True]), np.array([0, 7, 7])])]
+        [[1, 0, 2], [0, 1, 1]]
+    """
     if min_size < 0:
         raise ValueError(f"min_size must be 0 or more pixels, got {min_size}")
-    kept = counted_pixels(mask, ignore=ignore, region=region)
-    labels = _components(kept) if mask.dtype == bool else _renumber(mask, kept)
-    if min_size > 1:
-        _drop_small(labels, kept, min_size)
+    drawn = [counted_pixels(mask, ignore=ignore, region=region) for mask in masks]
+    binary = [kept for mask, kept in zip(masks, drawn, strict=True) if mask.dtype == bool]
+    found = iter(_components(binary) if binary else ())
+    labels = []
+    for mask, kept in zip(masks, drawn, strict=True):
+        labels.append(next(found) if mask.dtype == bool else _renumber(mask, kept))
+        if min_size > 1:
+            _drop_small(labels[-1], kept, min_size)
     return labels
 
 
@@ -94,6 +115,19 @@ def counted_pixels(
     return kept
 
 
+def any_of(masks: Iterable[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels that any of several boolean masks of a shape marks; none without masks.
+
+    Example:
+        >>> any_of([np.array([True, False, False]), np.array([False, False, True])], (3,)).tolist()
+        [True, False, True]
+    """
+    anything = np.zeros(shape, dtype=bool)
+    for mask in masks:
+        anything |= mask
+    return anything
+
+
 def _area(name: str, area: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if area.dtype != bool:
         raise TypeError(f"{name} must be boolean, got {area.dtype}; apply a threshold first")
@@ -102,28 +136,48 @@ def _area(name: str, area: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return area
 
 
-def _components(mask: np.ndarray) -> np.ndarray:
-    """Connected components, numbered in the order of their first pixel; most images are large and nearly empty."""
-    if mask.ndim > 1 and mask.size >= _LARGE and 16 * np.count_nonzero(mask) <= mask.size:
-        lines, width = mask.shape[:-1], mask.shape[-1] + 1  # with a pixel of background before each line
-        framed = np.zeros(mask.size + mask.size // mask.shape[-1] + 1, dtype=bool)
-        framed[:-1].reshape(*lines, width)[..., 1:] = mask
-        changes = np.flatnonzero(framed[1:] != framed[:-1]) + 1
-        if 0 < len(changes) * _FEW <= 2 * mask.size:
-            return _joined(changes[::2], changes[1::2], lines, width)
-    return np.asarray(ndimage.label(mask, structure=np.ones((3,) * mask.ndim, dtype=bool))[0])
+def _components(masks: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Connected components of each mask, numbered in the order of their first pixel; all masks have one shape."""
+    found = [_runs(mask) for mask in masks]
+    runs = [of_mask for of_mask in found if of_mask is not None]
+    joined = iter(_joined(runs, masks[0].shape) if runs else ())
+    structure = np.ones((3,) * masks[0].ndim, dtype=bool)
+    return [
+        np.asarray(ndimage.label(mask, structure=structure)[0]) if of_mask is None else next(joined)
+        for mask, of_mask in zip(masks, found, strict=True)
+    ]
 
 
-def _joined(starts: np.ndarray, ends: np.ndarray, lines: tuple[int, ...], width: int) -> np.ndarray:
-    """Components of runs of pixels `(n,)`, from `starts` to before `ends` in lines of this width, the first one blank.
+def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """First place of each run of pixels, and that behind its last, in lines with a pixel of background before each.
 
-    Runs belong together if they touch, at a corner too, in lines that are neighbours.
+    Most images are large and nearly empty; of small images, or with many runs or none, None.
     """
+    if mask.ndim < 2 or mask.size < _LARGE or 16 * np.count_nonzero(mask) > mask.size:
+        return None
+    *lines, width = mask.shape
+    framed = np.zeros(mask.size + mask.size // width + 1, dtype=bool)
+    framed[:-1].reshape(*lines, width + 1)[..., 1:] = mask
+    changes = np.flatnonzero(framed[1:] != framed[:-1]) + 1
+    return (changes[::2], changes[1::2]) if 0 < len(changes) * _FEW <= 2 * mask.size else None
+
+
+def _joined(runs: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...]) -> list[np.ndarray]:
+    """Components of the runs of each mask, as `_runs` gives them.
+
+    Runs belong together if they touch, at a corner too, in lines that are neighbours. All masks are one graph, in which
+    those of different masks do not meet: to make a graph takes longer than to join the runs.
+    """
+    lines, width = shape[:-1], shape[-1] + 1
+    n_runs = [len(starts) for starts, _ in runs]
+    starts, ends = (np.concatenate(of_masks) for of_masks in zip(*runs, strict=True))
     line = starts // width
     wide = [length + 1 for length in lines]  # no line is the neighbour of one at the other end of an axis
     moved = (np.ravel_multi_index(np.unravel_index(line, lines), wide) - line) * width
-    first, last = starts + moved, ends + moved
     steps = np.cumprod([1, *wide[:0:-1]])[::-1] * width
+    room = 2 * (wide[0] + 1) * int(steps[0])  # between one mask and the next
+    moved += np.repeat(np.arange(len(runs)) * room, n_runs)
+    first, last = starts + moved, ends + moved
     pairs = []
     for side in product((-1, 0, 1), repeat=len(lines)):
         if side < (0,) * len(lines):  # the others are those of the neighbour
@@ -140,9 +194,15 @@ def _joined(starts: np.ndarray, ends: np.ndarray, lines: tuple[int, ...], width:
     number = np.empty(len(found), dtype=np.int32)
     number[np.argsort(first_run)] = np.arange(1, len(found) + 1)
     lengths = ends - starts
-    labels = np.zeros((*lines, width - 1), dtype=np.int32)
     places = np.arange(int(lengths.sum())) + np.repeat(starts - line - 1 - np.cumsum(lengths) + lengths, lengths)
-    labels.reshape(-1)[places] = np.repeat(number[component], lengths)
+    numbers = np.repeat(number[component], lengths)
+    labels, before, end = [], 0, 0
+    for of_mask in np.split(lengths, np.cumsum(n_runs)[:-1]):
+        start, end = end, end + int(of_mask.sum())
+        own = np.zeros(shape, dtype=np.int32)
+        own.reshape(-1)[places[start:end]] = numbers[start:end] - before
+        before = int(numbers[start:end].max())
+        labels.append(own)
     return labels
 
 

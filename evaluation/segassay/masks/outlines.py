@@ -16,6 +16,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from segassay.masks.objects import label_objects
+from segassay.masks.words import packed, surface, unpacked
 
 __all__ = [
     "SurfaceDistances",
@@ -87,6 +88,7 @@ def joint_surface_distances(
     spacing: Sequence[float] | None = None,
     *,
     pairs: Sequence[tuple[int, int]] | None = None,
+    foreground: Sequence[np.ndarray] | None = None,
 ) -> dict[tuple[int, int], SurfaceDistances]:
     """Measure pairs of several masks of one image.
 
@@ -98,6 +100,7 @@ def joint_surface_distances(
             areas.
         spacing: Distance from one pixel to the next along each axis, in array order; 1 by default, for pixels.
         pairs: Indices of the masks to compare; by default all `(a, b)` with a < b.
+        foreground: The same masks, boolean, if they are known.
 
     Returns:
         The distances of the masks `a` and `b` by their indices `(a, b)`; empty without pairs.
@@ -123,7 +126,8 @@ def joint_surface_distances(
     step = np.ones(len(shape)) if spacing is None else np.asarray(spacing, dtype=float)
     if step.shape != (len(shape),) or not (np.isfinite(step) & (step > 0)).all():
         raise ValueError(f"spacing must be one positive number for each of {len(shape)} axes, got {spacing}")
-    surfaces = [np.flatnonzero(_surface(mask != 0)) for mask in masks]
+    of_masks = (mask != 0 for mask in masks) if foreground is None else foreground
+    surfaces = [np.flatnonzero(unpacked(surface(packed(mask)), shape[-1])) for mask in of_masks]
     pixels = np.unique(np.concatenate(surfaces))
     at = np.stack(np.unravel_index(pixels, shape), axis=1)
     own = [np.searchsorted(pixels, surface) for surface in surfaces]
@@ -148,16 +152,6 @@ def joint_surface_distances(
         )
         for a, b in wanted
     }
-
-
-def _surface(mask: np.ndarray) -> np.ndarray:
-    inside = mask.copy()
-    for axis in range(mask.ndim):
-        of, to = np.moveaxis(mask, axis, 0), np.moveaxis(inside, axis, 0)
-        to[1:] &= of[:-1]
-        to[:-1] &= of[1:]
-        to[:1] = to[-1:] = False
-    return mask & ~inside
 
 
 def _neighbours(at: np.ndarray, step: np.ndarray) -> np.ndarray:

@@ -35,6 +35,7 @@ IOU_THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 
 # Added per matched pair: of assignments with the same sum of IoU, the one with most pairs wins in any order of objects.
 # Far below any difference between IoUs that matters, far above rounding errors.
+_FEW = 256  # overlaps
 TIE_BONUS = 1e-9
 
 
@@ -249,16 +250,30 @@ def _best(centre: np.ndarray, iou: np.ndarray) -> np.ndarray:
 
 def _assign_groups(a: np.ndarray, b: np.ndarray, iou: np.ndarray) -> list[np.ndarray]:
     """IoUs of the best one-to-one assignment within each connected group of overlaps."""
-    first_b = int(a.max()) + 1
-    n = first_b + int(b.max()) + 1
-    _, group_of_object = connected_components(
-        coo_array((np.ones(a.size), (a, first_b + b)), shape=(n, n)), directed=False
-    )
-    group = group_of_object[a]
+    group = _groups_of_few(a, b) if len(a) <= _FEW else _groups(a, b)
     order = np.argsort(group, kind="stable")
     bounds = [*np.flatnonzero(np.diff(group[order], prepend=-1)), a.size]
     groups = [order[start:stop] for start, stop in pairwise(bounds)]
     return [_assign(a[rows], b[rows], iou[rows]) for rows in groups]
+
+
+def _groups(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Number of the connected group of each overlap."""
+    first_b = int(a.max()) + 1
+    n = first_b + int(b.max()) + 1
+    graph = coo_array((np.ones(a.size), (a, first_b + b)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1][a])
+
+
+def _groups_of_few(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """As `_groups`, without making a graph, which takes longer than all else where there are few overlaps."""
+    together: dict[int, list[int]] = {}  # object, below 0 if it is one of b -> all objects of its group
+    for one, other in zip(a.tolist(), (-1 - b).tolist(), strict=True):
+        group, joined = together.setdefault(one, [one]), together.setdefault(other, [other])
+        if group is not joined:
+            group += joined
+            together.update(dict.fromkeys(joined, group))
+    return np.array([together[one][0] for one in a.tolist()])
 
 
 def _assign(a: np.ndarray, b: np.ndarray, iou: np.ndarray) -> np.ndarray:

@@ -28,8 +28,8 @@ def boundary_rows(case: ComparedCase) -> Iterator[tuple[str, str, float, float, 
     width = rim_width(case.shape)
     parts = {}
     for name, mask in case.foreground.items():
-        of_mask = (mask, *rim_and_centre_lines(mask, width))
-        parts[name] = tuple(part.reshape(-1)[case.marked].astype(np.float32) for part in of_mask)
+        drawn = (part.reshape(-1)[case.marked] for part in rim_and_centre_lines(mask, width))
+        parts[name] = tuple(part.astype(np.float32) for part in (case.of_marked[name], *drawn))
     for a, b in pairs:
         i, j = case.position(a), case.position(b)
         if i is None or j is None:

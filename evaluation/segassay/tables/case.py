@@ -32,10 +32,9 @@ from segassay.tables.columns import UNKNOWN
 from segassay.tables.compared import ComparedCase, compare_case
 from segassay.tables.contrast import OTHER_RATERS, background_of, found_by_contrast
 from segassay.tables.counts import count_objects
-from segassay.tables.detections import detection_bins
-from segassay.tables.jobs import Annotator, Job, Session
-from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins, vote_bins
-from segassay.tables.measured import SIZE_OF_ALL, measured_rows, pixel_size
+from segassay.tables.jobs import Job, Session
+from segassay.tables.map_rows import rows_of_maps
+from segassay.tables.measured import measured_rows
 from segassay.tables.object_votes import object_votes
 from segassay.tables.plausible import identical_masks, mirrored_agreement
 from segassay.tables.single_votes import single_votes
@@ -55,9 +54,6 @@ RATES = ("sensitivity", "specificity", "sensitivity_leave_one_out", "specificity
 TOLERANCES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
 """Distances between outlines, in pixels of the smallest spacing, at which shares of surfaces are counted."""
 
-_THRESHOLDS = (0.3, 0.7)
-"""Further thresholds of the probability, next to that of the model's masks, at which objects are counted again."""
-
 
 @dataclass(frozen=True)
 class CaseTable:
@@ -65,11 +61,11 @@ class CaseTable:
 
     Attributes:
         columns: Name and type of each: text, whole numbers (or `UNKNOWN`) or real numbers; the first is the case.
-        rows: Gives the rows of a case, without their first cell.
+        rows: Gives the rows of a case, without their first cell; None if `segassay.tables.map_rows` does.
     """
 
     columns: Mapping[str, type]
-    rows: Callable[[ComparedCase], Iterable[Row]]
+    rows: Callable[[ComparedCase], Iterable[Row]] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,9 @@ def score_case(job: Job) -> CaseRows:
             of the case at once.
     """
     case = compare_case(job)
-    of_table = {name: [(job.case, *row) for row in table.rows(case)] for name, table in CASE_TABLES.items()}
+    of_maps = rows_of_maps(case)
+    rows = {name: of_maps[name] if table.rows is None else table.rows(case) for name, table in CASE_TABLES.items()}
+    of_table = {name: [(job.case, *row) for row in of_table] for name, of_table in rows.items()}
     labelled = {} if job.instances else {name: mask for name, mask in case.masks.items() if mask.dtype != bool}
     labelled = {name: mask for name, mask in labelled.items() if name not in case.outlined}
     return CaseRows(job.case, of_table, {name: numbers_of(mask) for name, mask in labelled.items()})
@@ -262,56 +260,6 @@ def _recall_by_contrast(case: ComparedCase) -> Iterator[Row]:
             yield (name, *row)
 
 
-def _held_against(case: ComparedCase) -> Iterator[tuple[Annotator, str, np.ndarray]]:
-    """Annotators with a mask, and the name and boolean mask of the reference of their maps: the truth, else the
-    consensus of all raters, else another consensus; nothing without any of these."""
-    truth, other = (
-        next((a.name for a in case.job.annotators if a.kind == kind and a.name in case.masks), None)
-        for kind in ("truth", "consensus")
-    )
-    if truth is None and case.consensus is not None:
-        name, reference = "consensus_staple", case.consensus
-    elif truth is not None or other is not None:
-        name = str(other if truth is None else truth)
-        reference = case.masks[name] > 0
-    else:
-        return
-    yield from ((annotator, name, reference) for annotator in case.job.annotators if annotator.name in case.masks)
-
-
-def _calibration(case: ComparedCase) -> Iterator[Row]:
-    for annotator, name, reference in _held_against(case):
-        if (prob := case.prob(annotator)) is not None:
-            for row in calibration_bins(prob, reference, case.region):
-                yield (annotator.name, name, *row)
-
-
-def _uncertainty(case: ComparedCase) -> Iterator[Row]:
-    """One map is held at a time."""
-    for annotator, name, reference in _held_against(case):
-        if annotator.uncertainty is not None:
-            values = read_map(annotator.uncertainty, case.region.shape, case.grid, annotator.meaning, shared=True)
-            wrong = (case.masks[annotator.name] > 0) != reference
-            for row in uncertainty_bins(values, wrong, case.votes, len(case.raters), case.region):
-                yield (annotator.name, name, *row)
-
-
-def _detections(case: ComparedCase) -> Iterator[Row]:
-    for annotator, name, reference in _held_against(case):
-        if (prob := case.prob(annotator)) is not None:
-            objects = case.labels[name] if name in case.labels else case.areas.label(reference)
-            for row in detection_bins(case.labels[annotator.name], prob, objects, min_size=case.job.min_size):
-                yield (annotator.name, name, *row)
-
-
-def _prob_votes(case: ComparedCase) -> Iterator[Row]:
-    for annotator in case.job.annotators if case.raters else ():
-        prob = case.prob(annotator) if annotator.name in case.masks else None
-        if prob is not None:
-            for row in vote_bins(prob, case.votes, len(case.raters), case.region):
-                yield (annotator.name, *row)
-
-
 def _repeats(case: ComparedCase) -> Iterator[Row]:
     """Each pair of sessions of one rater, at the first threshold."""
     for name, of_annotator in groupby(case.job.sessions, key=lambda session: session.annotator):
@@ -329,37 +277,6 @@ def _read_session(session: Session, case: ComparedCase) -> np.ndarray:
         what = f"has shape {mask.shape}, but the first session has {case.region.shape}"
         raise DataError.of(session.path, what, expected="the same")
     return mask
-
-
-def _sizes_by_choice(case: ComparedCase) -> Iterator[tuple[str, float, int, np.ndarray]]:
-    """Annotator, threshold, smallest size, and pixels of each object from that size on.
-
-    The mask as it is, for which the threshold is NaN, and the map at other thresholds; for each smallest size.
-    """
-    for annotator in case.job.annotators if case.job.other_min_sizes else ():
-        if annotator.name not in case.labels:
-            continue
-        found = [(np.nan, case.labels[annotator.name])]
-        if (prob := case.prob(annotator)) is not None:
-            found += [(threshold, case.areas.label(prob > threshold)) for threshold in _THRESHOLDS]
-        for threshold, labels in found:
-            sizes = np.bincount(labels[labels > 0])[1:]
-            for min_size in case.job.other_min_sizes:
-                yield annotator.name, threshold, min_size, sizes[sizes >= max(min_size, 1)]
-
-
-def _recounts(case: ComparedCase) -> Iterator[Row]:
-    for name, threshold, min_size, sizes in _sizes_by_choice(case):
-        n = len(sizes)
-        yield name, threshold, min_size, n, n / case.region_area if case.region_area else np.nan
-
-
-def _remeasured(case: ComparedCase) -> Iterator[Row]:
-    """Area or volume, if it is tested."""
-    measure = next((name for name in case.job.measured if name in SIZE_OF_ALL), None)
-    if measure is not None:
-        for name, threshold, min_size, sizes in _sizes_by_choice(case):
-            yield name, threshold, min_size, measure, float(sizes.sum()), pixel_size(case), case.region.ndim
 
 
 CASE_TABLES = {
@@ -397,28 +314,23 @@ CASE_TABLES = {
     "calibration": CaseTable(
         {"case": str, "annotator": str, "reference": str, "bin": int}
         | {"n_pixels": int, "sum_prob": float, "sum_squared_error": float, "n_foreground": int},
-        _calibration,
     ),
     "detections": CaseTable(
         {"case": str, "annotator": str, "reference": str}
         | dict.fromkeys(("bin", "n_matched", "n_false", "n_objects"), int),
-        _detections,
     ),
     "prob_votes": CaseTable(
         {"case": str, "annotator": str}
         | dict.fromkeys(("level", "n_raters", "n_marked", "n_pixels"), int)
         | {"sum_prob": float, "sum_squared_prob": float},
-        _prob_votes,
     ),
     "uncertainty": CaseTable(
         {"case": str, "annotator": str, "reference": str, "bin": int}
         | {"n_pixels": int, "sum_uncertainty": float, "n_errors": int, "sum_disagreement": float},
-        _uncertainty,
     ),
     "repeats": CaseTable({"case": str, "annotator": str, "session_a": int, "session_b": int} | _MEASURES, _repeats),
     "recounts": CaseTable(
         {"case": str, "annotator": str, "threshold": float, "min_size": int, "n_objects": int, "density": float},
-        _recounts,
     ),
     "mirrored": CaseTable({"case": str, "annotator": str, "rater": str, "dice": float}, mirrored_agreement),
     "identical": CaseTable(_PAIR, identical_masks),
@@ -441,6 +353,5 @@ CASE_TABLES = {
     "remeasured": CaseTable(
         {"case": str, "annotator": str, "threshold": float, "min_size": int, "measure": str}
         | {"value": float, "pixel_size": float, "n_axes": int},
-        _remeasured,
     ),
 }

@@ -20,7 +20,7 @@ import numpy as np
 from segassay.consensus.instances import keep_instances
 from segassay.consensus.pixels import (
     Decisions,
-    count_decisions,
+    decisions_of_marked,
     staple_mask_of_decisions,
     staple_of_decisions,
     without_rater,
@@ -33,19 +33,17 @@ from segassay.errors import DataError, number_of
 from segassay.io.grids import Grid
 from segassay.io.images import Picture, holds_outlines, read_grid, read_mask
 from segassay.masks.joint import JointOverlaps, joint_overlaps
-from segassay.masks.objects import counted_pixels, label_objects
+from segassay.masks.objects import any_of, counted_pixels, label_each, label_objects
 from segassay.masks.outlines import SurfaceDistances, joint_surface_distances
 from segassay.tables.columns import UNKNOWN
-from segassay.tables.jobs import Annotator, Job
-from segassay.tables.maps import read_map
+from segassay.tables.jobs import Job
 
-__all__ = ["MIN_OTHERS", "Areas", "ComparedCase", "compare_case", "read_masks"]
+__all__ = ["MIN_OTHERS", "RATERS_PER_CODE", "Areas", "ComparedCase", "compare_case", "read_masks"]
 
 MIN_OTHERS = 3
 """Raters that C₋r is made of, at least: STAPLE of two is nearly their intersection."""
 
-MAP_BYTES = 2**24
-"""Size of all maps that a case keeps, at most; of large images each is read again when it is needed."""
+RATERS_PER_CODE = 8
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Read = Callable[..., np.ndarray]  # of a path and the grid of the image
@@ -61,6 +59,11 @@ class Areas:
     def label(self, mask: np.ndarray) -> np.ndarray:
         """Objects of a mask that count, numbered."""
         return label_objects(mask, ignore=self.ignore, region=self.region)
+
+    def label_each(self, masks: Mapping[_Key, np.ndarray]) -> dict[_Key, np.ndarray]:
+        """As `label`, of several masks, by their names."""
+        found = label_each(list(masks.values()), ignore=self.ignore, region=self.region)
+        return dict(zip(masks, found, strict=True))
 
     def counted(self, mask: np.ndarray) -> np.ndarray:
         """Pixels of a mask that count."""
@@ -79,7 +82,9 @@ class ComparedCase:
         areas: The parts of the image that count.
         shape: Of image and masks; None where there is no image and every prediction is missing.
         region: Boolean, the pixels that count; one False where there is no shape.
-        labels: `(*spatial)` objects that count, of every mask and then of every C₋r, under the name `-r`.
+        foreground: Boolean `(*spatial)`, pixels that count, of every mask and then of every C₋r, under the name `-r`.
+        labels: `(*spatial)` objects that count, of the same.
+        marked: Places, in the flat image, of the pixels in the foreground of anything: a small part of most images.
         rates: Of each rater sensitivity and specificity, against the consensus of all and against C₋r.
         consensus: Of all raters, boolean; None without raters.
         joint: Overlaps of all that `labels` holds, in the same order.
@@ -92,7 +97,9 @@ class ComparedCase:
     areas: Areas
     shape: tuple[int, ...] | None
     region: np.ndarray
+    foreground: dict[str, np.ndarray]
     labels: dict[str, np.ndarray]
+    marked: np.ndarray
     rates: dict[str, tuple[float, float, float, float]]
     consensus: np.ndarray | None
     joint: JointOverlaps
@@ -142,24 +149,9 @@ class ComparedCase:
         places = [(self.position(a), self.position(b)) for a, b in [*self.pairs, *self.pairs_with_others]]
         spacing = None if self.picture is None else self.picture.spacing_um
         drawn = [(i, j) for i, j in places if i is not None and j is not None]
-        return joint_surface_distances(list(self.labels.values()), spacing, pairs=drawn)
-
-    @cached_property
-    def _probs(self) -> dict[str, np.ndarray]:
-        return {}
-
-    def prob(self, annotator: Annotator) -> np.ndarray | None:
-        """Probability `(*spatial)` of an annotator, which several tables need; None without a map.
-
-        Raises:
-            DataError: As `read_map`.
-        """
-        if annotator.prob is None or annotator.name in self._probs:
-            return self._probs.get(annotator.name)
-        found = read_map(annotator.prob, self.region.shape, self.grid, annotator.meaning)
-        if found.nbytes + sum(kept.nbytes for kept in self._probs.values()) <= MAP_BYTES:
-            self._probs[annotator.name] = found
-        return found
+        return joint_surface_distances(
+            list(self.labels.values()), spacing, pairs=drawn, foreground=list(self.foreground.values())
+        )
 
     @cached_property
     def region_area(self) -> int:
@@ -167,29 +159,28 @@ class ComparedCase:
         return int(np.count_nonzero(self.region)) if self.shape else UNKNOWN
 
     @cached_property
-    def foreground(self) -> dict[str, np.ndarray]:
-        """Boolean `(*spatial)`, pixels that count of everything in `labels`."""
-        return {name: labels > 0 for name, labels in self.labels.items()}
-
-    @cached_property
-    def marked(self) -> np.ndarray:
-        """Places, in the flat image, of the pixels in the foreground of anything: a small part of most images."""
-        anything = np.zeros(self.region.shape, dtype=bool)
-        for mask in self.foreground.values():
-            anything |= mask
-        return np.flatnonzero(anything)
-
-    @cached_property
     def of_marked(self) -> dict[str, np.ndarray]:
         """Boolean `(pixels,)`, `foreground` at the places `marked`."""
         return {name: mask.reshape(-1)[self.marked] for name, mask in self.foreground.items()}
 
     @cached_property
+    def codes(self) -> list[np.ndarray]:
+        """Which raters marked each pixel that counts: uint8 `(*spatial)`, a bit for each of the first 8, the next, …"""
+        codes = []
+        for start in range(0, len(self.raters), RATERS_PER_CODE):
+            raters = self.raters[start : start + RATERS_PER_CODE]
+            bits = np.array([self.of_marked[rater] for rater in raters])
+            code = np.zeros(self.region.shape, dtype=np.uint8)
+            code.reshape(-1)[self.marked] = np.packbits(bits, axis=0, bitorder="little")[0]
+            codes.append(code)
+        return codes
+
+    @cached_property
     def votes(self) -> np.ndarray:
         """How many raters marked each pixel that counts, `(*spatial)`."""
         votes = np.zeros(self.region.shape, dtype=np.int32)
-        for rater in self.raters:
-            votes += self.foreground[rater]
+        of_marked = (self.of_marked[rater] for rater in self.raters)
+        votes.reshape(-1)[self.marked] = sum(of_marked, np.zeros(len(self.marked), dtype=np.int32))
         return votes
 
 
@@ -209,11 +200,14 @@ def compare_case(job: Job) -> ComparedCase:
     blank = np.zeros(shape or 1, dtype=np.int32)  # a placeholder if every prediction of a case is missing
     raters = {a.name: a.person or a.name for a in job.annotators if is_rater(a.kind) and a.name in masks}
     rates, of_others, consensus = _consensus_of_others({rater: masks[rater] for rater in raters}, list(raters.values()))
-    labels = {name: areas.label(mask) for name, mask in masks.items()}
+    labels = areas.label_each(masks | {f"-{rater}": mask for rater, mask in of_others.items()})
+    foreground = {name: areas.counted(mask) for name, mask in masks.items()}
     if any(_touches(masks[rater], labels[rater], areas) for rater in raters):
         spacing = None if picture is None else picture.spacing_um
         of_others = {rater: _divided(mask, rater, masks, raters, spacing) for rater, mask in of_others.items()}
-    labels |= {f"-{rater}": areas.label(mask) for rater, mask in of_others.items()}
+        labels |= {f"-{rater}": areas.label(mask) for rater, mask in of_others.items()}
+    foreground |= {f"-{rater}": areas.counted(mask) for rater, mask in of_others.items()}
+    marked = np.flatnonzero(any_of(foreground.values(), blank.shape))
     return ComparedCase(
         job=job,
         picture=picture,
@@ -222,10 +216,12 @@ def compare_case(job: Job) -> ComparedCase:
         areas=areas,
         shape=shape,
         region=areas.counted(blank == 0) if shape else np.zeros(1, dtype=bool),
+        foreground=foreground,
         labels=labels,
+        marked=marked,
         rates=rates,
         consensus=consensus,
-        joint=joint_overlaps(list(labels.values()) or [blank], min_size=job.min_size, values=image),
+        joint=joint_overlaps(list(labels.values()) or [blank], min_size=job.min_size, values=image, marked=marked),
     )
 
 
@@ -312,13 +308,15 @@ def _consensus_of_others(
     Consensus masks and rates are of whole images: ignored areas and regions affect only scores. `persons` are those
     of the masks, in their order.
     """
-    drawn = np.array([counted_pixels(mask) for mask in masks.values()])
+    drawn = [counted_pixels(mask) for mask in masks.values()]
     if len(masks) < 2:
         return dict.fromkeys(masks, (np.nan,) * 4), {}, drawn[0] if masks else None
-    decisions = count_decisions(drawn)
+    decisions, whole = decisions_of_marked(drawn)
     full = staple_of_decisions(decisions, _weights(persons))
     enough = len(set(persons)) > MIN_OTHERS
-    of_person = {person: _without_person(decisions, persons, person) for person in set(persons)} if enough else {}
+    of_person = (
+        {person: whole(_without_person(decisions, persons, person)) for person in set(persons)} if enough else {}
+    )
     rates, of_others = {}, {}
     for index, (rater, person) in enumerate(zip(masks, persons, strict=True)):
         left_out = (np.nan, np.nan)
@@ -326,7 +324,7 @@ def _consensus_of_others(
             of_others[rater] = of_person[person]
             left_out = _sensitivity_specificity(drawn[index], of_person[person])
         rates[rater] = (full.sensitivity[index], full.specificity[index], *left_out)
-    return rates, of_others, full.mask
+    return rates, of_others, whole(full.mask)
 
 
 def _touches(mask: np.ndarray, labels: np.ndarray, areas: Areas) -> bool:

@@ -49,7 +49,9 @@ def detection_bins(
     pair = joint.pair(0, 1)
     is_matched = np.zeros(len(kept), dtype=bool)
     is_matched[pair.b[pair.iou > IOU_THRESHOLDS[0]]] = True
-    scores = np.asarray(ndimage.mean(prob, own, np.arange(1, len(kept) + 1))) if len(kept) else np.empty(0)
+    inside = np.flatnonzero(own)
+    of_objects = (part.reshape(-1)[inside] for part in (prob, own))
+    scores = np.asarray(ndimage.mean(*of_objects, np.arange(1, len(kept) + 1))) if len(kept) else np.empty(0)
     bins = np.clip(np.ceil(scores * N_SCORE_BINS - 1e-9).astype(int) - 1, 0, N_SCORE_BINS - 1)
     n_matched, n_false = (np.bincount(bins[of], minlength=N_SCORE_BINS) for of in (is_matched, ~is_matched))
     for number, (matched, false) in enumerate(zip(n_matched.tolist(), n_false.tolist(), strict=True)):

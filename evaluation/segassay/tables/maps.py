@@ -6,6 +6,7 @@ Bin i of n holds i/n < value ≤ (i+1)/n, the first one also 0. Bins without a p
 cases are enough for ECE, Brier score, reliability diagram and risk-coverage curve, so no map is kept.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,7 @@ def calibration_bins(prob: np.ndarray, reference: np.ndarray, counted: np.ndarra
         >>> [row[:2] for row in calibration_bins(prob, reference, np.ones(4, dtype=bool))]
         [(0, 2), (1, 1), (19, 1)]
     """
-    p, marked = prob[counted], reference[counted]
+    p, marked = _counted(counted, prob, reference)
     code = _bins(p, N_PROB_BINS)
     p = p.astype(float)
     sums = [np.bincount(code, weights=values, minlength=N_PROB_BINS) for values in (p, (p - marked) ** 2)]
@@ -146,8 +147,8 @@ def vote_bins(
         >>> vote_bins(np.array([0.0, 0.1, 0.5]), np.array([0, 0, 2]), 2, np.ones(3, dtype=bool))
         [(0, 2, 0, 2, 0.1, 0.010000000000000002), (4, 2, 2, 1, 0.5, 0.25)]
     """
-    p = prob[counted]
-    code = _bins(p, N_LEVELS) * (n_raters + 1) + n_marked[counted]
+    p, votes = _counted(counted, prob, n_marked)
+    code = _bins(p, N_LEVELS) * (n_raters + 1) + votes
     p = p.astype(float)
     n_codes = N_LEVELS * (n_raters + 1)
     n = np.bincount(code, minlength=n_codes)
@@ -179,21 +180,34 @@ def uncertainty_bins(
         >>> uncertainty_bins(np.array([1.0, 0.0]), wrong, np.array([1, 2]), 2, np.ones(2, dtype=bool))
         [(0, 1, 0.0, 0, 0.0), (49, 1, 1.0, 1, 1.0)]
     """
-    u = uncertainty[counted]
+    u, is_wrong, votes = _counted(counted, uncertainty, wrong, n_marked)
     code = _bins(u, N_UNCERTAINTY_BINS)
     n = np.bincount(code, minlength=N_UNCERTAINTY_BINS)
     sum_uncertainty = np.bincount(code, weights=u, minlength=N_UNCERTAINTY_BINS)
-    n_wrong = np.bincount(code[wrong[counted]], minlength=N_UNCERTAINTY_BINS)
+    n_wrong = np.bincount(code[is_wrong], minlength=N_UNCERTAINTY_BINS)
     sum_disagreement = np.full(N_UNCERTAINTY_BINS, np.nan)
     if n_raters > 1:
-        share = n_marked[counted] / n_raters
-        sum_disagreement = np.bincount(code, weights=4 * share * (1 - share), minlength=N_UNCERTAINTY_BINS)
+        share = np.arange(n_raters + 1) / n_raters
+        of_votes = 4 * share * (1 - share)
+        sum_disagreement = np.bincount(code, weights=of_votes[votes], minlength=N_UNCERTAINTY_BINS)
     present = np.flatnonzero(n)
     columns = (column[present].tolist() for column in (n, sum_uncertainty, n_wrong, sum_disagreement))
     return list(zip(present.tolist(), *columns, strict=True))
 
 
+def _counted(counted: np.ndarray, *arrays: np.ndarray) -> Iterator[np.ndarray]:
+    """The pixels of arrays that count, `(n,)`: all of them in most images."""
+    everything = bool(counted.all())
+    return (array.reshape(-1) if everything else array[counted] for array in arrays)
+
+
 def _bins(values: np.ndarray, n_bins: int) -> np.ndarray:
-    """Bin of each value; the edges are rounded as the values are, so that a float32 of .05 is .05."""
+    """Bin of each value `(n,)`; the edges are rounded as the values are, so that a float32 of .05 is .05.
+
+    Most pixels of most maps are in the first bin.
+    """
     edges = (np.arange(1, n_bins) / n_bins).astype(values.dtype)
-    return np.searchsorted(edges, values, side="left")
+    bins = np.zeros(len(values), dtype=np.intp)
+    above = np.flatnonzero(values > edges[0])
+    bins[above] = np.searchsorted(edges, values[above], side="left")
+    return bins

@@ -9,12 +9,16 @@ from itertools import combinations
 
 import numpy as np
 
-from segassay.tables.compared import ComparedCase
+from segassay.tables.compared import RATERS_PER_CODE, ComparedCase
 
 __all__ = ["CONSENSUSES", "identical_masks", "mirrored_agreement"]
 
 CONSENSUSES = ("=staple", "=majority", "=union", "=intersection")
 """Names of the raters' own consensuses in the table of identical masks; `=` starts no annotator's name."""
+
+
+_BITS = np.unpackbits(np.arange(2**RATERS_PER_CODE, dtype=np.uint8)[:, None], axis=1, bitorder="little").astype(int)
+"""Of each code its bits."""
 
 
 def mirrored_agreement(case: ComparedCase) -> Iterator[tuple[str, str, float]]:
@@ -27,17 +31,26 @@ def mirrored_agreement(case: ComparedCase) -> Iterator[tuple[str, str, float]]:
     if case.shape is None or not case.raters:
         return
     named = [name for name in case.names if name in case.labels]
-    drawn = {rater: case.foreground[rater].reshape(-1) for rater in case.raters}
-    n_rater = np.array([np.count_nonzero(case.of_marked[rater]) for rater in drawn])
-    region = case.region.reshape(-1)
+    n_rater = np.array([np.count_nonzero(case.of_marked[rater]) for rater in case.raters])
+    region = None if case.region.all() else case.region.reshape(-1)
+    codes = [code.reshape(-1) for code in case.codes]
     for name in named:
         places = np.unravel_index(case.marked[case.of_marked[name]], case.region.shape)
-        counted = [flat[region[flat]] for flat in _mirrored(places, case.region.shape)]
-        shared = [[np.count_nonzero(of_rater[flat]) for of_rater in drawn.values()] for flat in counted]
+        mirrored = _mirrored(places, case.region.shape)
+        counted = [flat if region is None else flat[region[flat]] for flat in mirrored]
+        shared = [_n_of_each(codes, flat)[: len(n_rater)] for flat in counted]
         total = np.array([len(flat) for flat in counted])[:, None] + n_rater
         with np.errstate(invalid="ignore"):
             dice = np.where(total > 0, 2 * np.array(shared) / total, 1.0).mean(axis=0)
-        yield from ((name, rater, float(value)) for rater, value in zip(drawn, dice, strict=True) if rater != name)
+        yield from (
+            (name, rater, float(value)) for rater, value in zip(case.raters, dice, strict=True) if rater != name
+        )
+
+
+def _n_of_each(codes: list[np.ndarray], places: np.ndarray) -> np.ndarray:
+    """How many of the places each rater marks, from `ComparedCase.codes`; numbers behind the last rater are 0."""
+    counts = [np.bincount(code[places], minlength=len(_BITS)) for code in codes]
+    return np.concatenate([n @ _BITS for n in counts])
 
 
 def _mirrored(places: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> Iterator[np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from segassay.consensus.patterns import tally
 from segassay.masks.neighbours import alike_around
-from segassay.tables.compared import ComparedCase
+from segassay.tables.compared import RATERS_PER_CODE, ComparedCase
 
 __all__ = ["MAX_RATERS", "single_votes"]
 
@@ -53,10 +53,11 @@ def single_votes(case: ComparedCase) -> Iterator[tuple[str, str, int, int, int, 
 
 def _patterns(case: ComparedCase) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Patterns of votes `(P, R)`, pixels of each `(P,)`, and those that each annotator marks."""
-    foreground = {name: case.foreground[name] for name in case.names if name in case.labels}
-    code = np.zeros(case.region.shape, dtype=np.min_scalar_type(2 ** len(case.raters)))
-    for place, rater in enumerate(case.raters):
-        code |= foreground[rater].astype(code.dtype) << code.dtype.type(place)
+    code = case.codes[0]
+    if len(case.codes) > 1:
+        code = np.zeros(code.shape, dtype=np.min_scalar_type(2 ** len(case.raters)))
+        for place, part in enumerate(case.codes):
+            code |= part.astype(code.dtype) << code.dtype.type(place * RATERS_PER_CODE)
     still = alike_around(code) & case.region
     codes = code[still]
     if len(case.raters) <= _FEW_RATERS:  # as `unique`, without sorting a million pixels
@@ -65,7 +66,12 @@ def _patterns(case: ComparedCase) -> tuple[np.ndarray, np.ndarray, dict[str, np.
         n_pixels = counts[found]
     else:
         found, n_pixels = np.unique(codes, return_counts=True)
-    marked = {name: np.searchsorted(found, code[mask & still]) for name, mask in foreground.items()}
-    n_marked = {name: np.bincount(which, minlength=len(found)) for name, which in marked.items()}
+    code_of, still_of = (part.reshape(-1)[case.marked] for part in (code, still))
+    which = np.searchsorted(found, code_of[still_of])
+    n_marked = {
+        name: np.bincount(which[case.of_marked[name][still_of]], minlength=len(found))
+        for name in case.names
+        if name in case.labels
+    }
     patterns = (found.astype(np.int64)[:, None] >> np.arange(len(case.raters))) & 1
     return patterns, n_pixels, n_marked

@@ -23,7 +23,7 @@ from segassay.errors import DataError
 from segassay.io.images import write_bytes
 from segassay_monai.ensemble.image_features import intensity_features, network_features
 from segassay_monai.ensemble.members import member_from_state
-from segassay_monai.ensemble.network import read_checkpoint, read_network_settings, residual_unet
+from segassay_monai.ensemble.network import read_checkpoint, read_network_settings, read_record, residual_unet
 
 __all__ = [
     "FAMILIAR",
@@ -94,7 +94,7 @@ def describe_training(checkpoint: Path, dataset: Dataset) -> Path:
     Raises:
         DataError: If the dataset lacks an image of the training.
     """
-    member = member_from_state(read_checkpoint(checkpoint)["member"])
+    member = member_from_state(read_record(checkpoint).values["member"])
     missing = [case for case in (*member.train, *member.val, *member.held_out) if case not in dataset.images]
     if missing or member.dataset != dataset.name:
         what = f"is not the dataset {member.dataset!r} that {checkpoint} was trained on"

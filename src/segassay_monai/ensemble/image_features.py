@@ -10,6 +10,7 @@ image is an array or is read by windows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import product
 from math import prod
 from typing import Protocol
@@ -132,6 +133,10 @@ def feature_counts(in_channels: int, channels: Sequence[int]) -> tuple[int, int]
     return in_channels * (len(PERCENTILES) + 4) + 1, 2 * channels[-1]
 
 
+class _Deepest(Exception):
+    """The deepest level of a network is computed."""
+
+
 def network_features(image: np.ndarray | Pixels, network: nn.Module, strides: Sequence[Sequence[int]]) -> np.ndarray:
     """Mean and standard deviation of each channel of the network's deepest level, over the image.
 
@@ -153,7 +158,12 @@ def network_features(image: np.ndarray | Pixels, network: nn.Module, strides: Se
         (16,)
     """
     found: list[torch.Tensor] = []
-    hook = deepest_level(network).register_forward_hook(lambda module, given, output: found.append(output))
+
+    def keep(module: nn.Module, given: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        found.append(output)
+        raise _Deepest  # what follows takes most of the time
+
+    hook = deepest_level(network).register_forward_hook(keep)
     divisors, device = size_divisor(strides), next(network.parameters()).device
     pixels = _pixels(image)
     low, high = _limits(pixels)
@@ -163,7 +173,8 @@ def network_features(image: np.ndarray | Pixels, network: nn.Module, strides: Se
             for window in _windows(pixels.shape[1:], divisors):
                 part = as_float(pixels.read(*window))
                 normalised = ((part - low) / (high - low)).clamp(-_LIMIT, _LIMIT)
-                network(pad_to_multiple(normalised[None].to(device), divisors))
+                with suppress(_Deepest):
+                    network(pad_to_multiple(normalised[None].to(device), divisors))
     finally:
         hook.remove()
     level = torch.cat([output[0].flatten(1).double().cpu() for output in found], dim=1)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from segassay.data.cases import read_seen_image
 from segassay.data.dataset import Dataset, strata
@@ -22,7 +21,7 @@ from segassay.data.names import natural_key
 from segassay.errors import DataError, UsageError, number_of
 from segassay.io.images import Picture, read_image
 from segassay_monai.ensemble.errors import PredictionError
-from segassay_monai.ensemble.network import read_checkpoint
+from segassay_monai.ensemble.network import read_record
 
 logger = logging.getLogger("segassay")
 
@@ -126,33 +125,24 @@ def read_members(paths: Sequence[Path]) -> list[Member]:
     known: dict[str, Path] = {}
     for path in paths:
         try:
-            state = read_checkpoint(path)
+            record = read_record(path)
         except PredictionError as error:
             raise DataError.of(path, f"is {error.what}", error.action) from error
         try:
-            member, weights = member_from_state(state["member"]), state["model"]
+            member = member_from_state(record.values["member"])
         except Exception as error:
             what = "is not a checkpoint written by SegAssay, or one of another version: how it was trained is unknown"
             raise DataError.of(path, what, "give a model.pt that `segassay train` wrote, or train it again") from error
-        digest = weights_hash(weights)
-        if digest in known:
-            what = f"and {known[digest]} hold the same weights, but an ensemble needs different ones"
+        if record.weights in known:
+            what = f"and {known[record.weights]} hold the same weights, but an ensemble needs different ones"
             raise DataError.of(path, what, "remove one")
-        known[digest] = path
+        known[record.weights] = path
         members.append(member)
         if member.channels != members[0].channels:
             seen = [", ".join(one.channels) or "channels without names" for one in (member, members[0])]
             what = f"sees {seen[0]}, but {paths[0]} sees {seen[1]}"
             raise DataError.of(path, what, "members of an ensemble see the same channels: leave one out")
     return members
-
-
-def weights_hash(weights: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 of the weights of one member."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode() + weights[name].cpu().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def held_out_cases(

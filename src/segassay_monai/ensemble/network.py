@@ -7,12 +7,15 @@ An exported bundle can carry this module unchanged: it imports torch, monai, num
 
 from __future__ import annotations
 
+import hashlib
+import os
 import pickletools
 import re
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -149,7 +152,7 @@ def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSett
     """
     states: list[dict[str, Any]] = []
     for path in checkpoint_paths:
-        state = read_checkpoint(path).get("network")
+        state = read_record(path).values.get("network")
         known = {field.name for field in fields(NetworkSettings)}
         if not isinstance(state, dict) or {*state, "classes", "objects"} != known:
             what = "does not hold the settings of its network, as checkpoints of another version"
@@ -162,6 +165,52 @@ def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSett
             raise PredictionError.of(path, what, "members of an ensemble share one network: leave one out")
         states.append(state)
     return NetworkSettings(**states[0])
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a checkpoint says about its weights, without them.
+
+    Attributes:
+        values: Its entries `network`, `member` and `training_version`, those it has; not to be changed.
+        weights: `weights_hash` of the weights; empty if they are no tensors.
+    """
+
+    values: Mapping[str, Any]
+    weights: str
+
+
+def read_record(path: str | Path) -> Record:
+    """Read what a checkpoint says about its weights; a file that was read before and has not changed is not read again.
+
+    Raises:
+        PredictionError: As from `read_checkpoint`.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        read_checkpoint(path)  # says what is wrong
+        raise
+    return _record(os.fspath(path), (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+
+
+@lru_cache(maxsize=256)
+def _record(path: str, version: tuple[int, ...]) -> Record:
+    content = read_checkpoint(path)
+    weights = content["model"]
+    is_known = all(isinstance(value, torch.Tensor) for value in weights.values())
+    values: dict[str, Any] = {
+        name: content[name] for name in ("network", "member", "training_version") if name in content
+    }
+    return Record(values, weights_hash(weights) if is_known else "")
+
+
+def weights_hash(weights: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of the weights of one member."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + weights[name].cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

@@ -24,8 +24,7 @@ import numpy as np
 from segassay.errors import UsageError
 from segassay.tracking import is_active, kept, load_mlflow, log_metrics
 from segassay_monai.ensemble.familiar import description_path
-from segassay_monai.ensemble.members import weights_hash
-from segassay_monai.ensemble.network import NetworkSettings, read_checkpoint, read_network_settings
+from segassay_monai.ensemble.network import NetworkSettings, read_network_settings, read_record
 
 __all__ = ["log_model", "register_ensemble"]
 
@@ -95,7 +94,7 @@ def register_ensemble(
 def _content_hash(checkpoints: Sequence[Path], tags: Mapping[str, str]) -> str:
     """SHA-256 of networks, weights and tags; the order of the members does not matter."""
     network = read_network_settings(checkpoints).state_dict()
-    members = sorted(weights_hash(read_checkpoint(path)["model"]) for path in checkpoints)
+    members = sorted(read_record(path).weights for path in checkpoints)
     return hashlib.sha256(json.dumps([network, members, dict(tags)], sort_keys=True).encode()).hexdigest()
 
 

@@ -24,7 +24,9 @@ from segassay.data.dataset import Dataset, data_hash
 from segassay.errors import DataError
 from segassay.figures.overlays import overlay
 from segassay.figures.planes import largest_cut
+from segassay.figures.style import encode_figure
 from segassay.io.csv_tables import csv_text
+from segassay.io.images import write_bytes
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.masks.objects import counted_pixels
 from segassay.masks.overlaps import IOU_THRESHOLDS, Matches, label_objects, match_objects, pixel_agreement
@@ -180,7 +182,7 @@ class ScoreCases:
         where = cut.in_words(marked.shape)
         title = f"{case}, {where + ', ' if where else ''}held out: {ensemble_name(self.members)}"
         figure = overlay(image, shown, title=title)
-        figure.savefig(self.figures_dir / f"{case}.png")
+        write_bytes(self.figures_dir / f"{case}.png", encode_figure(figure, "png", dpi=round(figure.dpi), level=1))
 
     def agreement(self) -> pd.DataFrame:
         """One row per case × target × annotator × IoU threshold."""

@@ -18,8 +18,8 @@ from segassay.data.names import natural_key
 from segassay.errors import UsageError, shortlist
 from segassay.io.addresses import is_address, refuse_address
 from segassay.tracking import load_mlflow
-from segassay_monai.ensemble.members import Member, common_value, find_checkpoints, read_members, weights_hash
-from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
+from segassay_monai.ensemble.members import Member, common_value, find_checkpoints, read_members
+from segassay_monai.ensemble.network import read_network_settings, read_record
 from segassay_monai.ensemble.prediction import ensemble_name
 from segassay_monai.prediction.bundles import is_bundle, read_bundle
 from segassay_monai.study.best import read_best
@@ -71,7 +71,7 @@ class Model:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the network and of the members' weights in their order; the same wherever they are kept."""
-        weights = [weights_hash(read_checkpoint(path)["model"]) for path in self.checkpoints]
+        weights = [read_record(path).weights for path in self.checkpoints]
         content = [read_network_settings(self.checkpoints).state_dict(), *weights]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

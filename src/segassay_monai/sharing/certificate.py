@@ -27,8 +27,8 @@ from segassay.io.text_tables import read_text_table
 from segassay.judgement.summary import judged_in
 from segassay.judgement.version import RULES_VERSION
 from segassay.judgement.words import RULES
-from segassay_monai.ensemble.members import Member, member_from_state, weights_hash
-from segassay_monai.ensemble.network import read_checkpoint
+from segassay_monai.ensemble.members import Member, member_from_state
+from segassay_monai.ensemble.network import read_record
 from segassay_monai.study.judge import ANNOTATIONS, EVALUATION, further_masks
 from segassay_monai.study.plan import COPY, HELD_OUT, TEST, Study
 from segassay_monai.study.store import write_whole
@@ -146,16 +146,16 @@ def export_certificate(
         PredictionError: If a checkpoint was not written by SegAssay.
         DataError: If the evaluation cannot be read.
     """
-    states = [read_checkpoint(path) for path in checkpoints]
-    members = [member_from_state(state["member"]) if "member" in state else None for state in states]
+    records = [read_record(path) for path in checkpoints]
+    states = [record.values.get("member") for record in records]
+    members = [None if state is None else member_from_state(state) for state in states]
     content: dict[str, Any] = {
         "certificate": FORMAT,
         "of": kind,
         "files": dict(files),
         "data": {"sha256": sorted({member.data_hash for member in members if member is not None})},
         "members": [
-            _anonymous(member) | {"weights": weights_hash(state["model"])}
-            for member, state in zip(members, states, strict=True)
+            _anonymous(member) | {"weights": record.weights} for member, record in zip(members, records, strict=True)
         ],
         "assay": {} if evaluation is None else {HELD_OUT: _assay(evaluation, annotator)},
         **_versions(),
@@ -225,7 +225,7 @@ def _members_of(study: Study) -> Iterator[dict[str, Any]]:
             "fold": planned.fold,
             "seed": planned.seed,
             "identity": planned.identity,
-            "weights": weights_hash(read_checkpoint(study.checkpoint(planned))["model"]),
+            "weights": read_record(study.checkpoint(planned)).weights,
         }
 
 

@@ -20,8 +20,7 @@ from segassay.io.images import read_image
 from segassay.io.text_tables import read_text_table
 from segassay.masks.overlaps import overlap_table
 from segassay_monai.ensemble.classes import TOUCHING
-from segassay_monai.ensemble.members import weights_hash
-from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
+from segassay_monai.ensemble.network import read_network_settings, read_record
 from segassay_monai.study.plan import Study
 from segassay_monai.study.worker import train
 
@@ -52,8 +51,7 @@ def retrain_member(study: Study, member: Mapping[str, Any], changes: list[str]) 
     with tempfile.TemporaryDirectory(prefix="segassay-") as name, _own_store(Path(name)):
         place = Path(name) / "member"
         train(study, own[0], place)
-        new = read_checkpoint(place / "model.pt")["model"]
-        if weights_hash(new) == member["weights"]:
+        if read_record(place / "model.pt").weights == member["weights"]:
             return True, "its weights agree bit by bit"
         places = (study.out / "members" / member["folder"] / "held_out", place / "held_out")
         is_touching = read_network_settings([place / "model.pt"]).objects == TOUCHING

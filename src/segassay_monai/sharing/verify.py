@@ -18,8 +18,7 @@ from segassay.data.dataset import data_hash
 from segassay.errors import DataError, SegAssayError, UsageError, shortlist
 from segassay.io.addresses import refuse_address
 from segassay.io.text_tables import read_text_table
-from segassay_monai.ensemble.members import weights_hash
-from segassay_monai.ensemble.network import read_checkpoint, read_weights
+from segassay_monai.ensemble.network import read_checkpoint, read_weights, weights_hash
 from segassay_monai.prediction.bundles import read_bundle, split_members
 from segassay_monai.sharing.bioimageio.description import Files
 from segassay_monai.sharing.certificate import (

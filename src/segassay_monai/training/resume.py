@@ -32,7 +32,7 @@ from segassay.io.outputs import OPTIONS, UNFINISHED, alone, check_output, prepar
 from segassay.io.yaml_files import parse_yaml, read_yaml
 from segassay_monai.bundle.workflow import config_text, write_config
 from segassay_monai.ensemble.members import Member, read_members
-from segassay_monai.ensemble.network import read_checkpoint
+from segassay_monai.ensemble.network import read_checkpoint, read_record
 from segassay_monai.training.progress_file import unfinished
 from segassay_monai.training.settings import ELSEWHERE, is_plain
 from segassay_monai.training.version import TRAINING_VERSION
@@ -122,7 +122,7 @@ class _Differences(NamedTuple):
 def _differences(checkpoint: Path, member: Member) -> _Differences | None:
     """Differences between the training of a checkpoint and `member` with the running configuration, if any."""
     folder, found = checkpoint.parent, read_members([checkpoint])[0]
-    version = read_checkpoint(checkpoint).get("training_version", "an earlier one")
+    version = read_record(checkpoint).values.get("training_version", "an earlier one")
     if version != TRAINING_VERSION:
         return _Differences(f"the version of SegAssay's training (there {version}, here {TRAINING_VERSION})", False)
     if not (folder / "config.yaml").is_file():

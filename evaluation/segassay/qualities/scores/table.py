@@ -249,8 +249,8 @@ class Rows:
     """Columns of a table with one row per case and pair, found by position: dozens of annotators have thousands."""
 
     def __init__(self, rows: pd.DataFrame, keys: list[str]) -> None:
-        numbered = rows[keys].reset_index(drop=True) if len(rows) else pd.DataFrame(columns=keys)
-        self.at = {(str(a), str(b)): part.index.to_numpy() for (a, b), part in numbered.groupby(keys, sort=False)}
+        found = rows.groupby(keys, sort=False).indices if len(rows) else {}
+        self.at = {(str(a), str(b)): at for (a, b), at in sorted(found.items(), key=lambda one: one[1][0])}
         self._case = rows["case"].to_numpy(dtype=object) if len(rows) else np.array([])
         number = pd.factorize(self._case)[0]
         self._cases_of = {key: number[at].tobytes() for key, at in self.at.items()}

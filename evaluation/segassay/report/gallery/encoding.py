@@ -41,6 +41,7 @@ VOTES_COLOURS, UNCERTAINTY_COLOURS = "cividis", "magma"
 _LARGE = 2**26  # pixels from which a TIFF is read strip by strip
 _TRIES = ((0, 60), (0, 35), (0.6, 20), (0.8, 8))  # blur in pixels, quality: the first that is small enough
 _IMAGE_BYTES = 30_000
+_FAR_TOO_LARGE = 50_000  # at the best quality: a lower one without blur has two thirds of it or more
 
 Colour = tuple[int, int, int]
 
@@ -176,7 +177,10 @@ def image_url(image: np.ndarray) -> str:
         True
     """
     shown = coloured(image)
+    content: bytes | bytearray = b""
     for blur, quality in _TRIES:
+        if not blur and len(content) > _FAR_TOO_LARGE:
+            continue
         smooth = _blurred(shown, blur, is_grey=len(image) == 1) if blur else shown
         kind, content = _encoded(np.ascontiguousarray(smooth), quality)
         if len(content) <= _IMAGE_BYTES:

@@ -119,7 +119,7 @@ def traced(labels: np.ndarray) -> Polygons:
     flat = framed.ravel()
     inside = np.flatnonzero(flat != 0)
     own = flat[inside]
-    rank = np.unique(own, return_inverse=True)[1].reshape(-1)
+    first = own.astype(np.int64) * flat.size  # object by object
     sides = []  # step to the neighbour, corners where the edge starts and ends, middle of the edge
     for step, start, end, down, right in (
         (-width, 0, 1, -0.5, 0.0),
@@ -128,7 +128,7 @@ def traced(labels: np.ndarray) -> Polygons:
         (-1, width, 0, 0.0, -0.5),
     ):
         edge = flat[inside + step] != own
-        place, key = inside[edge], rank[edge] * flat.size
+        place, key = inside[edge], first[edge]
         middle = np.stack([place // width - 1 + down, place % width - 1 + right], axis=1)
         sides.append((key + place + start, key + place + end, middle))
     starts, ends, middles = (np.concatenate(column) for column in zip(*sides, strict=True))
@@ -166,14 +166,12 @@ def _simplified(polygons: Polygons, tolerance: float) -> Polygons:
     points, loop = polygons.points, polygons.loop
     spent = np.zeros(len(points))  # deviation of the line from each point to the next one
     for turn in range(_ROUNDS):
-        before, after = _neighbours(loop)
+        before, after, place, n_points = _around(loop)
         along = points[after] - points[before]
         away = points - points[before]
         length = np.hypot(along[:, 0], along[:, 1])
         off = np.abs(along[:, 0] * away[:, 1] - along[:, 1] * away[:, 0]) / np.maximum(length, 1e-9)
         off += np.maximum(spent[before], spent)
-        place = np.arange(len(loop)) - np.searchsorted(loop, loop)
-        n_points = np.bincount(loop)[loop] if len(loop) else loop
         every_second = (place % 2 == (turn + 1) % 2) & (place > 0)
         left_out = every_second & (off <= tolerance) & (n_points > 4)
         if not left_out.any() and turn > 0:
@@ -183,8 +181,14 @@ def _simplified(polygons: Polygons, tolerance: float) -> Polygons:
     return Polygons(points, loop)
 
 
-def _neighbours(loop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the point before and of the point after each one, around its polygon."""
+def _around(loop: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of each point the positions of the point before and of the point after it, around its polygon; its place in the
+    polygon, from 0; and the points of that."""
+    counts = np.bincount(loop)
+    n_points = np.repeat(counts, counts)
+    first = np.repeat(np.cumsum(counts) - counts, counts)
     places = np.arange(len(loop))
-    first, last = np.searchsorted(loop, loop), np.searchsorted(loop, loop, side="right") - 1
-    return np.where(places == first, last, places - 1), np.where(places == last, first, places + 1)
+    place = places - first
+    before = np.where(place == 0, places + n_points - 1, places - 1)
+    after = np.where(place == n_points - 1, first, places + 1)
+    return before, after, place, n_points

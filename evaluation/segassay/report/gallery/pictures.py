@@ -15,7 +15,7 @@ from segassay.data.classes import ClassMap
 from segassay.errors import DataError
 from segassay.figures.planes import Cut
 from segassay.io.images import Picture
-from segassay.masks.objects import label_objects
+from segassay.masks.objects import label_each
 from segassay.report.gallery.cuts import cuts_of
 from segassay.report.gallery.encoding import (
     SIDE,
@@ -101,12 +101,11 @@ def _picture(task: PictureJob) -> dict[str, Any]:
         return {"case": job.case, "unreadable": False}
     persons = {a.name: a.person or a.name for a in job.annotators if is_rater(a.kind) and a.name in masks}
     votes = np.zeros(grid.shape, dtype=np.uint16)
-    labels = {}
-    for name in list(masks):
-        mask = masks.pop(name)
-        if name in persons:
-            votes += areas.counted(mask)
-        labels[name] = label_objects(mask, min_size=job.min_size, ignore=areas.ignore, region=areas.region)
+    for name in persons:
+        votes += areas.counted(masks[name])
+    of_masks = label_each(list(masks.values()), min_size=job.min_size, ignore=areas.ignore, region=areas.region)
+    labels = dict(zip(masks, of_masks, strict=True))
+    masks.clear()
     picture = read_spaced_image(job.image, job.spacing_um, job.channels) if job.image and votes.ndim == 3 else None
     spacing = job.spacing_um if picture is None else picture.spacing_um
     cuts = cuts_of(votes, len(persons), labels, spacing, grid.affine)

@@ -20,7 +20,7 @@ import yaml
 from segassay.errors import UsageError
 from segassay.io.images import is_nifti, read_image
 from segassay.io.outputs import prepare_output, publish_output, refuse_inputs, whole_or_nothing
-from segassay_monai.ensemble.backends import save_onnx
+from segassay_monai.ensemble.backends import save_onnx, scripted
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.models import find_model
@@ -160,8 +160,9 @@ def _sample(net: WholeImageNet, axes: str, path: str | os.PathLike[str] | None) 
 
 def _write_weights(folder: Path, net: WholeImageNet, image: torch.Tensor, files: Files) -> None:
     save_state(net, folder / files.state)
-    save_torchscript(net, folder / files.script)
-    save_onnx(net, str(folder / files.onnx), image)
+    script = scripted(net)
+    save_torchscript(script, folder / files.script)
+    save_onnx(script, str(folder / files.onnx), image)
     found = compare_with_onnx(net, folder / files.onnx)
     if found is not None and found.largest > TOLERANCE:
         raise UsageError(f"ONNX Runtime and torch differ {found}; update onnx, onnxruntime and torch")
