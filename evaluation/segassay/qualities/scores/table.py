@@ -249,7 +249,7 @@ class Rows:
     """Columns of a table with one row per case and pair, found by position: dozens of annotators have thousands."""
 
     def __init__(self, rows: pd.DataFrame, keys: list[str]) -> None:
-        found = rows.groupby(keys, sort=False).indices if len(rows) else {}
+        found: dict[Any, Any] = rows.groupby(keys, sort=False).indices if len(rows) else {}
         self.at = {(str(a), str(b)): at for (a, b), at in sorted(found.items(), key=lambda one: one[1][0])}
         self._case = rows["case"].to_numpy(dtype=object) if len(rows) else np.array([])
         number = pd.factorize(self._case)[0]
