@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,8 @@ def unrendered() -> Iterator[None]:
 def unlogged_models() -> Iterator[None]:
     """A training logs its numbers, and no model: MLflow takes longer for it than the small training does."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segassay_monai.training.train.log_model", lambda checkpoints, **about: None)
+        module = import_module("segassay_monai.training.train")  # by its path, `train` may be the function
+        patch.setattr(module, "log_model", lambda checkpoints, **about: None)
         yield
 
 
