@@ -203,9 +203,11 @@ def test_uncertainty_of_an_ensemble_has_two_parts_in_files_table_and_mlflow(
 def test_flips_and_windows_are_settings_of_every_prediction(dataset: Path, models: Path, tmp_path: Path) -> None:
     plain = infer(dataset, models, tmp_path / "plain")
     flipped = infer(dataset, models, tmp_path / "flipped", flips=True)
-    windows = infer(dataset, models, tmp_path / "windows", max_pixels=600)
+    windows = infer(dataset, models, tmp_path / "windows", max_pixels=160)  # less than an eighth of an image
+    levels = infer(dataset, models, tmp_path / "levels", max_pixels=600)
     probs = [maps(folder, "prob") for folder in (plain, flipped, windows)]
     assert probs[0].shape == (6, 30, 44)
+    np.testing.assert_allclose(maps(levels, "prob"), probs[0], atol=1e-5)
     for other in probs[1:]:
         assert 1e-3 < np.abs(probs[0] - other).max() < 0.5
     table = pd.read_csv(plain / "uncertainty.csv", dtype={"case": str})
