@@ -81,9 +81,9 @@ def test_a_volume_above_the_allowance_is_predicted_in_windows(
     whole = predict(dataset / "images", member, tmp_path / "whole")
     assert not sizes
     n_voxels = int(np.prod(SHAPE))
-    windows = predict(dataset / "images", member, tmp_path / "windows", max_pixels=n_voxels - 1)
+    windows = predict(dataset / "images", member, tmp_path / "windows", max_pixels=n_voxels // 9)  # fewer than level by level
     assert sizes
-    assert max(map(np.prod, sizes)) <= n_voxels // 4
+    assert max(map(np.prod, sizes)) <= n_voxels // 9
     assert windows.shape == whole.shape == (4, *SHAPE)
     difference = np.abs(windows - whole)
     assert 0 < np.quantile(difference, 0.9) < 0.05  # they differ at borders of windows, where less is seen
