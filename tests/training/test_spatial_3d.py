@@ -81,7 +81,9 @@ def test_a_volume_above_the_allowance_is_predicted_in_windows(
     whole = predict(dataset / "images", member, tmp_path / "whole")
     assert not sizes
     n_voxels = int(np.prod(SHAPE))
-    windows = predict(dataset / "images", member, tmp_path / "windows", max_pixels=n_voxels // 9)  # fewer than level by level
+    windows = predict(
+        dataset / "images", member, tmp_path / "windows", max_pixels=n_voxels // 9
+    )  # fewer than level by level
     assert sizes
     assert max(map(np.prod, sizes)) <= n_voxels // 9
     assert windows.shape == whole.shape == (4, *SHAPE)

@@ -121,7 +121,7 @@ def outlined(
         raise ValueError(f"labels must have two or three axes, got {labels.ndim}")
     given = confidence if confidence is not None else {}
     boxes = _boxes(labels) if boxes is None else boxes
-    at_once = _all_at_once(labels) if len(boxes) > 1 and labels.size <= _STRIP else None
+    at_once = _all_at_once(labels) if len(boxes) > 1 and math.prod(labels.shape) <= _STRIP else None
     for label in sorted(boxes, key=lambda label: (-_or_lowest(given.get(label)), label)):
         *planes, rows, columns = boxes[label]
         corner = np.array([columns.start, rows.start])
