@@ -196,7 +196,7 @@ def test_a_mask_written_for_a_turned_volume_lies_where_its_image_lies(multirater
 
 
 def test_all_nodules_as_they_come(multirater_dir: Path, tmp_path: Path) -> None:
-    """39 nodules with 28 spacings, in the middle of their images: no error; objects of readers are nodules, not slips."""
+    """39 nodules with 28 spacings, in the middle of images: no error; objects of readers are nodules, not slips."""
     shutil.copytree(multirater_dir / "lidc_nodules_3d", tmp_path / "lidc", copy_function=shutil.copyfile)
     report = check_dataset(tmp_path / "lidc")
     found = [(problem.level, problem.kind) for problem in report.problems]
