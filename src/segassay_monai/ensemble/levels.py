@@ -60,12 +60,7 @@ def _level(level: nn.Module, image: torch.Tensor, max_pixels: int, max_below: in
 
 
 def _windows(
-    layer: nn.Module,
-    inputs: Sequence[torch.Tensor],
-    strides: Sequence[int],
-    max_pixels: int,
-    *,
-    shrinks: bool = True,
+    layer: nn.Module, inputs: Sequence[torch.Tensor], strides: Sequence[int], max_pixels: int, *, shrinks: bool = True
 ) -> torch.Tensor:
     """Output of a layer that shrinks, or enlarges, each axis by its stride; several inputs are joined as channels."""
     fine = strides if shrinks else [1] * len(strides)
