@@ -81,9 +81,8 @@ def test_a_volume_above_the_allowance_is_predicted_in_windows(
     whole = predict(dataset / "images", member, tmp_path / "whole")
     assert not sizes
     n_voxels = int(np.prod(SHAPE))
-    windows = predict(
-        dataset / "images", member, tmp_path / "windows", max_pixels=n_voxels // 9
-    )  # fewer than level by level
+    fewer = n_voxels // 9  # than those of which an eighth allows level by level
+    windows = predict(dataset / "images", member, tmp_path / "windows", max_pixels=fewer)
     assert sizes
     assert max(map(np.prod, sizes)) <= fewer
     assert windows.shape == whole.shape == (4, *SHAPE)
