@@ -1,0 +1,121 @@
+"""Check that a study in an object store, killed on one machine after the other, gives the tables of an undisturbed one.
+
+    python benchmarks/stored_kills.py             simulated data, moto's S3 server on this computer; about 10 minutes
+
+Dataset and study are addresses (`s3://…`). A machine is a cache folder of its own. The study is started on three
+machines in turn and killed with SIGKILL, a random time after its first task has begun; then another machine, which has
+nothing, runs it to its end with `--cluster local:2`. Writes the section `stored` of study_kills.json.
+"""
+
+import hashlib
+import logging
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import fsspec
+import yaml
+from measuring import ROOT, circumstances, save
+from moto.server import ThreadedMotoServer
+from study_kills import STUDY, finish, hashes, prepare
+
+N_KILLS, N_MACHINES, SEED = 9, 3, 0
+SMALL = STUDY | {"strategies": ["staple", "expert"]}
+
+
+def serve() -> ThreadedMotoServer:
+    """An empty bucket on this computer; children find it by the environment."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ |= {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "key",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    fsspec.filesystem("s3").mkdir("bucket")
+    return server
+
+
+def put(folder: Path, key: str) -> None:
+    """Copy a folder into the bucket."""
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    fsspec.filesystem("s3").pipe({f"{key}/{name}": content for name, content in files.items()})
+
+
+def start(machine: Path, *words: str) -> "subprocess.Popen[bytes]":
+    """Start the user's command on a machine, which is made if there is none."""
+    (machine / "home").mkdir(parents=True, exist_ok=True)
+    own = {"dataset": "s3://bucket/data", "output_dir": "s3://bucket/study"}
+    (machine / "lab.yaml").write_text(yaml.safe_dump(SMALL | own), encoding="utf-8")
+    main = "from segassay.cli import main; main()"
+    call = [sys.executable, "-W", "ignore", "-c", main, "study", "run", "lab.yaml", *words]
+    here = {"XDG_CACHE_HOME": str(machine / "home"), "MLFLOW_TRACKING_URI": f"sqlite:///{machine.as_posix()}/mlflow.db"}
+    with (machine / "run.log").open("ab") as log:
+        return subprocess.Popen(call, env=os.environ | here, cwd=machine, stdout=log, stderr=log)
+
+
+def kill(machine: Path, seconds: float) -> bool:
+    """Start the study there, and kill it some seconds after a task has begun; whether it still ran."""
+    began, process = time.time(), start(machine)
+
+    def is_at_work() -> bool:
+        return any(path.stat().st_mtime > began for path in machine.glob("home/**/logs/*.log"))
+
+    while not is_at_work() and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(seconds)
+    if process.poll() is not None:
+        return False
+    process.kill()
+    process.wait()
+    return True
+
+
+def n_sent() -> int:
+    """Tasks that are whole in the bucket."""
+    return len(fsspec.filesystem("s3", use_listings_cache=False).find("bucket/study/checksums"))
+
+
+def tables() -> dict[str, str]:
+    """SHA-256 of every table in the bucket."""
+    store = fsspec.filesystem("s3", use_listings_cache=False)
+    keys = [*store.glob("bucket/study/evaluation/tables/*.csv"), "bucket/study/annotations.csv"]
+    return {key.removeprefix("bucket/study/"): hashlib.sha256(store.cat_file(key)).hexdigest() for key in keys}
+
+
+def main() -> None:
+    """Kill, compare, write."""
+    draw, kills = random.Random(SEED), []
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # a killed study's workers may still write
+        quiet = prepare(Path(folder) / "quiet", SMALL)
+        finish(quiet)
+        server = serve()
+        put(quiet.dataset.folder, "bucket/data")
+        for number in range(N_KILLS):
+            seconds = round(draw.uniform(0, 60), 2)
+            ran = kill(Path(folder) / f"machine_{number % N_MACHINES}", seconds)
+            kills.append({"machine": number % N_MACHINES, "seconds": seconds, "killed": ran, "sent": n_sent()})
+            print(kills[-1], flush=True)
+        last = Path(folder) / "another_machine"
+        if status := start(last, "--cluster", "local:2").wait():
+            raise RuntimeError(f"exit code {status}: {(last / 'run.log').read_text()[-2000:]}")
+        expected, found = hashes(quiet), tables()
+        under = circumstances(quiet.dataset, ["torch", "monai", "mlflow", "s3fs", "moto"])
+        server.stop()
+    same = {name: found.get(name) == digest for name, digest in expected.items()}
+    print(f"{sum(same.values())} of {len(same)} tables are the same, byte for byte")
+    path = ROOT / "benchmarks" / "results" / "study_kills.json"
+    save(path, "stored", {"kills": kills, "same_tables": same} | under)
+    if not all(same.values()) or set(found) != set(expected):
+        sys.exit("the tables differ")
+
+
+if __name__ == "__main__":
+    main()
