@@ -24,7 +24,6 @@ from moto.server import ThreadedMotoServer
 from study_kills import STUDY, finish, hashes, prepare
 
 N_KILLS, N_MACHINES, SEED = 9, 3, 0
-SMALL = STUDY | {"strategies": ["staple", "expert"]}
 
 
 def serve() -> ThreadedMotoServer:
@@ -53,7 +52,7 @@ def start(machine: Path, *words: str) -> "subprocess.Popen[bytes]":
     """Start the user's command on a machine, which is made if there is none."""
     (machine / "home").mkdir(parents=True, exist_ok=True)
     own = {"dataset": "s3://bucket/data", "output_dir": "s3://bucket/study"}
-    (machine / "lab.yaml").write_text(yaml.safe_dump(SMALL | own), encoding="utf-8")
+    (machine / "lab.yaml").write_text(yaml.safe_dump(STUDY | own), encoding="utf-8")
     main = "from segassay.cli import main; main()"
     call = [sys.executable, "-W", "ignore", "-c", main, "study", "run", "lab.yaml", *words]
     here = {"XDG_CACHE_HOME": str(machine / "home"), "MLFLOW_TRACKING_URI": f"sqlite:///{machine.as_posix()}/mlflow.db"}
@@ -94,12 +93,12 @@ def main() -> None:
     """Kill, compare, write."""
     draw, kills = random.Random(SEED), []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # a killed study's workers may still write
-        quiet = prepare(Path(folder) / "quiet", SMALL)
+        quiet = prepare(Path(folder) / "quiet")
         finish(quiet)
         server = serve()
         put(quiet.dataset.folder, "bucket/data")
         for number in range(N_KILLS):
-            seconds = round(draw.uniform(0, 60), 2)
+            seconds = round(draw.uniform(0, 10), 2)
             ran = kill(Path(folder) / f"machine_{number % N_MACHINES}", seconds)
             kills.append({"machine": number % N_MACHINES, "seconds": seconds, "killed": ran, "sent": n_sent()})
             print(kills[-1], flush=True)

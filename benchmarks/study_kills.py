@@ -14,9 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 from measuring import ROOT, circumstances, save
@@ -40,10 +38,10 @@ STUDY = {
 }
 
 
-def prepare(folder: Path, study: Mapping[str, Any] = STUDY) -> Study:
-    """Plan a study, none of whose tasks is done; by default of 28 members and 8 ensembles."""
+def prepare(folder: Path) -> Study:
+    """Plan a study of 28 members and 8 ensembles, none of which is done."""
     simulate(folder / "data", Simulation(shape=(96, 96), n_cases=12, images_per_subject=1, n_nuclei=8))
-    (folder / "lab.yaml").write_text(yaml.safe_dump(dict(study)), encoding="utf-8")
+    (folder / "lab.yaml").write_text(yaml.safe_dump(STUDY), encoding="utf-8")
     return plan_study(folder / "lab.yaml")
 
 

@@ -173,9 +173,9 @@ def own_store(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPat
 def unrendered() -> Iterator[None]:
     """Figures are made, but each is saved as a single pixel: for files whose tests look at no picture."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", lambda figure, file, **options: Path(file).write_bytes(PIXEL))
-        patch.setattr(FigureCanvasAgg, "print_png", lambda canvas, file, **options: file.write(PIXEL))
-        patch.setattr(FigureCanvasSVG, "print_svg", lambda canvas, file, **options: file.write(b"<svg/>"))
+        _spare(patch, Figure, "savefig", lambda figure, file, **options: Path(file).write_bytes(PIXEL))
+        _spare(patch, FigureCanvasAgg, "print_png", lambda canvas, file, **options: file.write(PIXEL))
+        _spare(patch, FigureCanvasSVG, "print_svg", lambda canvas, file, **options: file.write(b"<svg/>"))
         yield
 
 
@@ -184,8 +184,18 @@ def unlogged_models() -> Iterator[None]:
     """A training logs its numbers, and no model: MLflow takes longer for it than the small training does."""
     with pytest.MonkeyPatch.context() as patch:
         module = import_module("segassay_monai.training.train")  # by its path, `train` may be the function
-        patch.setattr(module, "log_model", lambda checkpoints, **about: None)
+        _spare(patch, module, "log_model", lambda checkpoints, **about: None)
         yield
+
+
+_SPARED: dict[tuple[Any, str], Any] = {}
+"""What files of tests replace, as it is without them."""
+
+
+def _spare(patch: pytest.MonkeyPatch, owner: Any, name: str, by: Callable[..., Any]) -> None:
+    """Replace something for a file of tests, but not where `_made_once` makes what other files read, too."""
+    _SPARED.setdefault((owner, name), getattr(owner, name))
+    patch.setattr(owner, name, by)
 
 
 @pytest.fixture(autouse=True)
@@ -229,7 +239,9 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callab
     """What the first process that asks for it makes in a folder; all others of this run of the tests read it."""
     folder = _shared_folder(tmp_path_factory) / name
     made = folder.with_suffix(".pickle")
-    with FileLock(folder.with_suffix(".lock")):
+    with FileLock(folder.with_suffix(".lock")), pytest.MonkeyPatch.context() as patch:
+        for (owner, attribute), own in _SPARED.items():
+            patch.setattr(owner, attribute, own)
         if not made.exists():
             folder.mkdir()
             made.write_bytes(pickle.dumps(make(folder)))
