@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ class Machines:
             process.join()
         for number, pid in enumerate(self._workers):
             if pid.value:
-                os.kill(self._pid(number), signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it was killed already, and is not started again
+                    os.kill(self._pid(number), signal.SIGKILL)
         self._workers.clear()
         del self._processes[not scheduler :]
         if scheduler:
