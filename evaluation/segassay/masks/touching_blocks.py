@@ -12,8 +12,9 @@ half a margin), are one. No part ends at a border unless the two blocks disagree
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -114,8 +115,9 @@ def split_by_blocks(
     """
     n_seen, n_cut = 0, 0
     pairs: list[tuple[int, int]] = []
+    parts_of = partial(_parts_of, min_size=min_size, spacing=spacing, by=by)
     for core in _blocks(box):
-        block = _divide_block(labels, prob, number, box, n, min_size, spacing, by, core)
+        block = _divide_block(labels, prob, number, box, n, core, parts_of)
         parts, inner, own = block.parts, block.inner, block.own
         parts[parts > 0] += n_seen
         near = tuple(
@@ -165,10 +167,8 @@ def _divide_block(
     number: int,
     box: _Box,
     n: int,
-    min_size: int,
-    spacing: Sequence[float] | None,
-    by: Divide,
     core: _Box,
+    parts_of: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
 ) -> _Block:
     """Divide one block, and again with a wider view along the axes where its parts reach the end of it."""
     margins = (_MARGIN[len(box)],) * len(box)
@@ -177,7 +177,7 @@ def _divide_block(
         seen = labels[wide]
         own = seen == number
         earlier = np.where(seen < -n, -seen - n, 0)  # parts of blocks before, in what this one sees around it
-        parts = _parts_of(own | (earlier > 0), None if prob is None else prob[wide], min_size, spacing, by)
+        parts = parts_of(own | (earlier > 0), None if prob is None else prob[wide])
         inner = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(core, wide, strict=True))
         cut = _cut_axes(parts, np.unique(parts[inner][own[inner]]), wide, box)
         further = tuple(margin * (1 + is_cut) for margin, is_cut in zip(margins, cut, strict=True))
