@@ -20,14 +20,8 @@ from peers import PROGRAMS, measured, scores_of
 RESULTS = ROOT / "benchmarks" / "results" / "places.json"
 
 
-def starts(size: int, side: int) -> dict[str, int]:
-    """First pixel of the windows along both axes, by name, of an image of `size` pixels.
-
-    Example:
-        >>> starts(size=128, side=96)
-        {'middle': 16, 'first corner': 0, 'last corner': 32}
-    """
-    return {"middle": (size - side) // 2, "first corner": 0, "last corner": size - side}
+PLACES = {"middle": 0.5, "first corner": 0.0, "last corner": 1.0}
+"""Name of a window -> share of what an image is longer than it that lies before it, along both axes."""
 
 
 def cut(data: Path, out: Path, place: str, side: int) -> None:
@@ -36,7 +30,7 @@ def cut(data: Path, out: Path, place: str, side: int) -> None:
     shutil.copyfile(data / "about.json", out / "about.json")
     for path in sorted((data / "test").glob("*.npz")):
         with np.load(path) as case:
-            start = starts(case["image"].shape[0], side)[place]
+            start = int(PLACES[place] * (case["image"].shape[0] - side))
             window = (slice(start, start + side), slice(start, start + side))
             image, labels = case["image"][window], case["labels"][window]
             if np.count_nonzero(labels) < np.count_nonzero(case["labels"]):
@@ -55,7 +49,7 @@ def main() -> None:
     work = options.data.resolve() / "places"
     shutil.rmtree(work, ignore_errors=True)
     rows = []
-    for place in starts(options.side, options.side):
+    for place in PLACES:
         data = work / place.replace(" ", "_")
         cut(options.data, data, place, options.side)
         for name in options.runs:
