@@ -15,6 +15,14 @@ from forked import Forked
 ROOT = Path(__file__).resolve().parents[2]
 NOWHERE = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
 """No server answers there, so that a build which fetches something fails."""
+BUILD = """
+import gc, sys
+gc.disable()
+sys.modules["ruff"] = None
+from mkdocs.__main__ import cli
+cli(["build", "--strict", "--site-dir", sys.argv[1]])
+"""
+"""Without ruff a signature is one line: that lines are broken well costs a process for each of them, a third of all."""
 
 pytest.importorskip("mkdocs", reason="the site needs the extra docs")
 
@@ -22,7 +30,7 @@ pytest.importorskip("mkdocs", reason="the site needs the extra docs")
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    words = [sys.executable, "-c", BUILD, str(folder)]
     log = folder.with_name("site.log")
     with log.open("w", encoding="utf-8") as file:
         environment = os.environ | NOWHERE | {"NO_MKDOCS_2_WARNING": "1"}
