@@ -209,7 +209,8 @@ def _logging_as_before() -> Iterator[None]:
     for logger, (handlers, level, disabled) in zip(loggers, states, strict=True):
         kept = [handler for handler in handlers if type(handler) is not logging.StreamHandler]  # of a fixture's run
         logger.handlers[:] = [handler for handler in logger.handlers if handler in kept]
-        logger.setLevel(level)
+        if logger.level != level:
+            logger.setLevel(level)  # tells every logger there is
         logger.disabled = disabled
 
 
