@@ -87,6 +87,7 @@ def serve(files: Mapping[str, bytes]) -> Iterator[Server]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         httpd.daemon_threads = True
+        httpd.socket.listen(64)  # of more than 5 at once, the others would ask again a second later
         server.url = f"http://127.0.0.1:{httpd.server_port}/data"
         threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True).start()
         try:

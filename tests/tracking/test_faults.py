@@ -33,7 +33,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], str]]:
                 """Print nothing."""
 
         started.append(HTTPServer(("127.0.0.1", 0), Answer))
-        threading.Thread(target=started[-1].serve_forever, daemon=True).start()
+        threading.Thread(target=started[-1].serve_forever, args=(0.05,), daemon=True).start()
         return f"127.0.0.1:{started[-1].server_port}"
 
     yield start
