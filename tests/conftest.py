@@ -18,13 +18,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: proce
 sys.dont_write_bytecode = False  # compiled anew by each process, tests are collected in 13 s instead of 8
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as images of containers set it
 
-import pandas as pd
 import platformdirs
 import pytest
 from filelock import FileLock
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 
 from stores import MODULE, CopiedStores
 
@@ -51,9 +47,6 @@ LONGEST_FIRST = (
 
 if find_spec("pyspark") is None:
     sys.modules["pyspark"] = None  # type: ignore[assignment]  # MLflow seeks it in all folders at nearly every call
-
-pd.set_option("mode.string_storage", "python")  # as in tables of the package, with which tests compare their own
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep our order where files are spread over processes: pytest-xdist begins with those of most tests."""
@@ -83,6 +76,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_sessionstart() -> None:
     """Seek no garbage until all is collected: the libraries make a million objects, and all of them stay."""
     gc.disable()
+
+
+def pytest_collectstart() -> None:
+    """Tables are as in the package, with which tests compare their own; a process that spreads files needs none."""
+    import pandas as pd
+
+    pd.set_option("mode.string_storage", "python")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -174,6 +174,10 @@ def own_store(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="module")
 def unrendered() -> Iterator[None]:
     """Figures are made, but each is saved as a single pixel: for files whose tests look at no picture."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     with pytest.MonkeyPatch.context() as patch:
         _spare(patch, Figure, "savefig", lambda figure, file, **options: Path(file).write_bytes(PIXEL))
         _spare(patch, FigureCanvasAgg, "print_png", lambda canvas, file, **options: file.write(PIXEL))
