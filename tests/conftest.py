@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: processes side by side would fight for cores
-sys.dont_write_bytecode = False  # compiled anew by each process, tests are collected in 13 s instead of 8
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as images of containers set it
 
 import platformdirs
 import pytest
@@ -45,8 +43,11 @@ LONGEST_FIRST = (
 """Files and folders of files of half a minute to two minutes, the longest first; the rest takes seconds."""
 
 
+sys.dont_write_bytecode = False  # compiled anew by each process, tests are collected in 13 s instead of 8
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as images of containers set it
 if find_spec("pyspark") is None:
     sys.modules["pyspark"] = None  # type: ignore[assignment]  # MLflow seeks it in all folders at nearly every call
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep our order where files are spread over processes: pytest-xdist begins with those of most tests."""
