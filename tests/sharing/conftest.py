@@ -15,6 +15,14 @@ def ensemble(request, tmp_path_factory):
     return request.param, members(tmp_path_factory.mktemp("models"), request.param)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_compiled() -> Iterator[None]:
+    """Running the code of a bundle leaves nothing compiled in it, which a certificate does not name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", True)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _forget_scripts() -> Iterator[None]:
     """Each bundle has a package `scripts`; a program that uses two of them must import the second one anew."""
