@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-import scipy
 
 from segassay.figures.style import INK, figure_on, plot_style
 from segassay.report.charts.heat_map import heat_map
