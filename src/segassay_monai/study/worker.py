@@ -30,6 +30,7 @@ from segassay.io.transfers import as_copied
 from segassay_monai.bundle.settings import find_own_error
 from segassay_monai.bundle.workflow import run_config
 from segassay_monai.ensemble.stop import ask_to_stop, stop_if_asked
+from segassay_monai.study.averaged import averaged_maps
 from segassay_monai.study.plan import AGAIN, PlannedMember, Prediction, Study, Task, own_target, plan_study
 from segassay_monai.study.store import (
     MEMORY_PER_WORKER,
@@ -88,8 +89,9 @@ def _predict(study: Study, prediction: Prediction) -> None:
         "output_dir": study.place(prediction),
         "experiment": study.name,
         "overwrite": True,
+        "stored": averaged_maps(study, prediction),
     }
-    run_config("evaluating", "evaluate.yaml", settings)
+    run_config("evaluating", "evaluate.yaml", settings | _as_trained(prediction.first))
 
 
 def _predict_again(study: Study, planned: PlannedMember) -> None:
@@ -105,9 +107,13 @@ def _predict_again(study: Study, planned: PlannedMember) -> None:
         "experiment": study.name,
         "overwrite": True,
     }
-    same = {name: planned.settings[name] for name in ("device", "max_pixels") if name in planned.settings}
-    run_config("evaluating", "evaluate.yaml", settings | same)
+    run_config("evaluating", "evaluate.yaml", settings | _as_trained(planned))
     (place / AGAIN).unlink()
+
+
+def _as_trained(planned: PlannedMember) -> dict[str, Any]:
+    """Settings of a prediction that its training has given to that of its held-out images."""
+    return {name: planned.settings[name] for name in ("device", "max_pixels") if name in planned.settings}
 
 
 def work(study: Study, report: Callable[[str, Task], None]) -> bool:
