@@ -26,6 +26,7 @@ import psutil
 import torch
 
 from segassay.errors import SegAssayError
+from segassay.io.kept_pictures import pictures_kept
 from segassay.io.transfers import as_copied
 from segassay_monai.bundle.settings import find_own_error
 from segassay_monai.bundle.workflow import run_config
@@ -221,10 +222,11 @@ def _main(path: str, name: str | None = None) -> None:
             speak.flush()
 
     study = plan_study(Path(path), trust=True, at=as_copied())  # the process that started this one has asked
-    if name is not None:  # wait for the process of a worker that was lost, which still ends
-        _take(study, study.tasks[name], report, timeout=-1)
+    with pictures_kept():  # each image is read once, not once for each member
+        if name is None:
+            sys.exit(0 if work(study, report) else 1)
+        _take(study, study.tasks[name], report, timeout=-1)  # waits for a process of a worker that was lost
         sys.exit(0)
-    sys.exit(0 if work(study, report) else 1)
 
 
 if __name__ == "__main__":
