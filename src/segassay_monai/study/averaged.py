@@ -23,7 +23,7 @@ __all__ = ["averaged_maps"]
 
 logger = logging.getLogger("segassay")
 
-_MOMENT = 60.0  # seconds in which the list of a member that was trained just now is written
+_MOMENT = 60.0  # seconds in which the process that has just trained a member writes its list
 
 
 def averaged_maps(study: Study, prediction: Prediction) -> tuple[Mapping[str, StoredMap], ...] | None:
@@ -42,8 +42,10 @@ def averaged_maps(study: Study, prediction: Prediction) -> tuple[Mapping[str, St
 
 
 def _maps(study: Study, planned: PlannedMember) -> dict[str, StoredMap]:
-    with claim(study, planned.folder, timeout=_MOMENT):
-        listed = listed_checksums(study, planned)
+    listed = listed_checksums(study, planned)
+    if not listed:
+        with claim(study, planned.folder, timeout=_MOMENT):  # of the process that writes it
+            listed = listed_checksums(study, planned)
     place, table = study.place(planned), f"{HELD_OUT}/annotations.csv"
     if not listed:
         return {}
