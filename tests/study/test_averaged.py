@@ -1,5 +1,6 @@
 """An ensemble of a study averages what its members have predicted; what was changed since is predicted again."""
 
+import dataclasses
 import logging
 import shutil
 from collections.abc import Callable
@@ -12,16 +13,17 @@ from folders import contents
 from segassay_monai.ensemble.ensemble_net import EnsembleNet
 from segassay_monai.ensemble.stored_maps import stored_probabilities
 from segassay_monai.study.averaged import averaged_maps
-from segassay_monai.study.plan import Study
+from segassay_monai.study.plan import TEST, Prediction, Study
 from segassay_monai.study.there import list_name
-from segassay_monai.study.worker import do
+from segassay_monai.study.whole import remember
+from segassay_monai.study.worker import do, work
 
 SHAPE = torch.Size([1, 32, 48])
 
 
 def found(study: Study, caplog: pytest.LogCaptureFixture) -> tuple[list[list[bool]], str]:
     """Whether each map of each member is read, and what is said."""
-    (ensemble,) = study.predictions
+    ensemble = study.predictions[0]
     with caplog.at_level(logging.WARNING, "segassay"):
         caplog.clear()
         maps = averaged_maps(study, ensemble)
@@ -82,3 +84,31 @@ def test_a_damaged_list_of_checksums_names_no_map(copied: Study, caplog: pytest.
     (copied.out / list_name(copied.members[0])).write_text("[]")
     (copied.out / list_name(copied.members[1])).write_text("{")
     assert found(copied, caplog)[0] == [[False] * 3] * 2
+
+
+def test_an_ensemble_waits_for_what_its_members_predict_of_test_cases_and_averages_it(
+    copied: Study, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = [Prediction(member.annotator, (member,), TEST, member.held_out) for member in copied.members]
+    ensemble = dataclasses.replace(copied.predictions[0], on=TEST)
+    study = dataclasses.replace(copied, predictions=(ensemble, *alone))
+    done: list[str] = []
+
+    def predict(study: Study, task: Prediction) -> None:
+        done.append(task.id)
+        if task != ensemble:
+            shutil.copytree(study.place(task.members[0]) / "held_out", study.place(task))
+            remember(study, task)
+            return
+        assert found(study, caplog) == ([[True] * 3] * 2, "")
+        first, second = (study.place(task) for task in alone)
+        shutil.copytree(second, first, dirs_exist_ok=True)
+        known, told = found(study, caplog)
+        assert known == [[False] * 3, [True] * 3]
+        assert "is not as it was written" in told
+        shutil.copytree(second, study.place(task))
+
+    monkeypatch.setattr("segassay_monai.study.worker.do", predict)
+    monkeypatch.setattr("segassay_monai.study.worker._has_grown", lambda study: False)
+    assert work(study, lambda word, task: None)
+    assert done == [*(task.id for task in alone), ensemble.id]

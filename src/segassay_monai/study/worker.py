@@ -31,7 +31,7 @@ from segassay.io.transfers import as_copied
 from segassay_monai.bundle.settings import find_own_error
 from segassay_monai.bundle.workflow import run_config
 from segassay_monai.ensemble.stop import ask_to_stop, stop_if_asked
-from segassay_monai.study.averaged import averaged_maps
+from segassay_monai.study.averaged import averaged_maps, predicts_alone
 from segassay_monai.study.plan import AGAIN, PlannedMember, Prediction, Study, Task, own_target, plan_study
 from segassay_monai.study.store import (
     MEMORY_PER_WORKER,
@@ -168,7 +168,13 @@ def _has_grown(study: Study) -> bool:
 
 
 def _is_ready(study: Study, task: Task) -> bool:
-    return isinstance(task, PlannedMember) or all(study.is_done(planned) for planned in task.members)
+    """Whether all is there that a task needs: its members, and for an ensemble what each of them predicts alone."""
+    if isinstance(task, PlannedMember):
+        return True
+    if not all(study.is_done(planned) for planned in task.members):
+        return False
+    alone = [predicts_alone(study, planned, task.on) for planned in task.members]
+    return len(alone) == 1 or all(study.is_done(one) or failure(study, one) for one in alone)
 
 
 def _try(study: Study, task: Task) -> str:
