@@ -38,8 +38,9 @@ from segassay_monai.sharing.zoo.export import export_zoo
 
 OWNER = "lab"
 LOAD = """
-import sys, monai, torch
+import os, sys, monai, torch
 name, folder, checkpoint = sys.argv[1:]
+sys.path.insert(0, os.path.join(folder, name))
 net = monai.bundle.load(name, bundle_dir=folder, device="cpu")
 assert isinstance(net, torch.nn.Module), type(net)
 weights = torch.load(checkpoint, weights_only=True)
@@ -53,6 +54,7 @@ print(len(weights), "tensors")
 CHECK = """
 import sys, monai, os
 folder = sys.argv[1]
+sys.path.insert(0, folder)
 for kind, files in {"inference": ["inference"], "evaluation": ["inference", "evaluate"]}.items():
     config = [os.path.join(folder, "configs", f"{name}.json") for name in files]
     workflow = monai.bundle.create_workflow(config_file=config, workflow_type=kind, logging_file=False)

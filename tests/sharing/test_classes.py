@@ -75,7 +75,7 @@ def test_a_bundle_for_the_zoo_writes_the_same_bytes(
 
 
 def test_the_metadata_name_the_classes_and_their_values(
-    kind: str, models: dict[int, Path], dataset: Path, tmp_path: Path
+    kind: str, models: dict[int, Path], dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = export_zoo(models[1], tmp_path / "discs_light_segmentation")
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
@@ -89,6 +89,7 @@ def test_the_metadata_name_the_classes_and_their_values(
     assert (pred["num_channels"], pred["type"]) == (len(values), "probabilities")
     for value, name in values.items():
         assert f"{value} is {name}" in metadata["pred_classes"]
+    monkeypatch.syspath_prepend(bundle)
     net = monai.bundle.load("discs_light_segmentation", bundle_dir=str(tmp_path)).eval()
     prob = net(torch.rand(1, 1, 16, 24))
     assert prob.shape == (1, len(values), 16, 24)

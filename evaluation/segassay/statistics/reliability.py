@@ -10,6 +10,7 @@ A case with any NaN is left out of a correlation, and counted. Components come f
 import math
 from collections.abc import Iterable, Mapping
 from itertools import product
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,7 @@ __all__ = [
     "two_way_components",
 ]
 
-Components = Mapping[str, float] | pd.Series
+Components: TypeAlias = Mapping[str, float] | pd.Series
 
 _FACETS_OF_ERROR = {
     "case:rater": ("rater",),

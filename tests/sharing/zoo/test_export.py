@@ -100,8 +100,9 @@ def test_windows_of_a_large_image_give_our_masks(bundles, models, tmp_path, with
     np.testing.assert_allclose(ours, whole, rtol=0, atol=1e-6)
 
 
-def test_load_gives_a_module_with_the_weights(bundles, models, kind, without_this_package):
+def test_load_gives_a_module_with_the_weights(bundles, models, kind, monkeypatch, without_this_package):
     bundle = bundles[kind]
+    monkeypatch.syspath_prepend(bundle)
     net = monai.bundle.load(bundle.name, bundle_dir=str(bundle.parent), device="cpu")
     expected, _ = read_mean_net(find_checkpoints(models[kind]))
     expected = expected if kind == "three" else expected.members[0]
@@ -156,17 +157,29 @@ def test_metadata_follow_the_schema(bundles, kind, data_dir):
     assert not any("+" in text for text in metadata["required_packages_version"].values())
 
 
+def test_scripts_of_the_current_folder_are_not_those_of_the_bundle(
+    bundles, images, tmp_path, monkeypatch, without_this_package
+):
+    """As `python -m` runs it: the current folder comes first on the search path."""
+    (tmp_path / "scripts").mkdir()
+    for name in ("__init__", "image_files"):
+        (tmp_path / "scripts" / f"{name}.py").write_text("raise SystemExit('a stranger runs')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    run(bundles["one"], tmp_path / "out", images)
+    assert len([*(tmp_path / "out" / "masks").iterdir()]) == 5
+
+
 @pytest.mark.parametrize(
     ("workflow_type", "names"), [("inference", ["inference"]), ("evaluation", ["inference", "evaluate"])]
 )
-def test_it_has_every_property_without_data(bundles, kind, workflow_type, names, without_this_package):
+def test_it_has_every_property_without_data(bundles, kind, workflow_type, names, monkeypatch, without_this_package):
+    monkeypatch.syspath_prepend(bundles[kind])
     paths = [str(bundles[kind] / "configs" / f"{name}.json") for name in names]
-    words = {"workflow_type": workflow_type, "logging_file": False}
+    words = {"workflow_type": workflow_type, "logging_file": False, "bundle_root": str(bundles[kind])}
     workflow = monai.bundle.create_workflow(config_file=paths, **words)
     assert workflow.check_properties() == []
     values = {name: getattr(workflow, name) for name in {**InferProperties, **MetaProperties}}
     assert [name for name, value in values.items() if value is None] == (["key_metric"] * (names == ["inference"]))
-    assert Path(values["bundle_root"]) == bundles[kind]
     assert values["dataset_data"] == []
     assert list(Path.cwd().iterdir()) == []
 

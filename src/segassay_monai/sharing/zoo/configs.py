@@ -20,14 +20,14 @@ from segassay_monai.ensemble.network import NetworkSettings, size_divisor
 __all__ = ["evaluate_config", "gives_logits", "inference_config", "network_config", "train_config"]
 
 _BUNDLE_ROOT = (
-    "$next((str(frame[0].f_locals['self'].config_root_path.resolve().parent) for frame in inspect.stack(0) "
-    "if 'config_root_path' in getattr(frame[0].f_locals.get('self'), '__dict__', {})), '.')"
+    "$next((folder for folder in sys.path[1:2] "
+    "if os.path.isfile(os.path.join(folder, 'scripts', 'image_files.py'))), '.')"
 )
-"""Folder above that of the configuration. MONAI knows it in its workflow only, and sets it nowhere; so every command
-would work in one folder alone. Outside a workflow it is the current folder, as in other bundles."""
+"""Folder above that of the configuration. MONAI's `run` puts it second on the search path before it evaluates anything,
+so commands work in any folder; a configuration that is only read has the current folder, as in other bundles."""
 
 _FIND_SCRIPTS = "$sys.path.insert(0, @bundle_root)"
-"""Lets MONAI import `scripts` also where it only reads the configuration, as for `monai.bundle.load`."""
+"""First step of a run: a package `scripts` of the current folder is not taken for that of the bundle."""
 
 _MAX_PIXELS = {2: 2**22, 3: 2**21}
 
@@ -71,7 +71,7 @@ def inference_config(
         }
     run = _run("@dataset_dir")
     return {
-        "imports": ["$import inspect", "$import sys"],
+        "imports": ["$import os", "$import sys"],
         "bundle_root": _BUNDLE_ROOT,
         "dataset_dir": "$@bundle_root + '/images'",
         "output_dir": "$@bundle_root + '/eval'",
@@ -115,7 +115,6 @@ def inference_config(
             "val_handlers": "@handlers",
             "amp": "$@device.type == 'cuda'",
         },
-        "initialize": [_FIND_SCRIPTS],
         "run": run,
         "inference": run,
     }
@@ -123,6 +122,7 @@ def inference_config(
 
 def _run(folder: str) -> list[Any]:
     return [
+        _FIND_SCRIPTS,
         {"_target_": "scripts.image_files.check_images", "data": "@data", "folder": folder},
         "$@evaluator.run()",
     ]
@@ -235,13 +235,12 @@ def train_config(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
     config = json.loads(text.replace("@network_def", "@member_def"))
     config["member_def"] = config["network_def"]
     config["network_def"] = network_config(settings, n_members)
-    config["imports"] = [*config["imports"], "$import inspect", "$import sys"]
+    config["imports"] = [*config["imports"], "$import os", "$import sys"]
     config["bundle_root"] = _BUNDLE_ROOT
     config["output_dir"] = "$@bundle_root + '/models/' + @member.folder"
-    checks = config["initialize"]
-    config["initialize"] = [_FIND_SCRIPTS]
+    checks = config.pop("initialize")
     for run_id in ("training", "find_lr"):
-        config[run_id] = [*checks, *config[run_id]]
+        config[run_id] = [_FIND_SCRIPTS, *checks, *config[run_id]]
     return config | {"run": config["training"]}
 
 
