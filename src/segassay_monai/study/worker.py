@@ -11,6 +11,10 @@ disk.
 from __future__ import annotations
 
 import gc
+
+if __name__ == "__main__":
+    gc.set_threshold(700, 10, 100)  # what libraries load stays: it is sought through for garbage less often
+
 import logging
 import os
 import signal
@@ -228,6 +232,7 @@ def _main(path: str, name: str | None = None) -> None:
             speak.flush()
 
     study = plan_study(Path(path), trust=True, at=as_copied())  # the process that started this one has asked
+    gc.freeze()  # nor after each task
     with pictures_kept():  # each image is read once, not once for each member
         if name is None:
             sys.exit(0 if work(study, report) else 1)
