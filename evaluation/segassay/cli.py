@@ -257,6 +257,9 @@ def evaluate(
     experiment: Annotated[str | None, typer.Option(hidden=True, is_eager=True, callback=_refuse_experiment)] = None,
 ) -> None:
     """Compare all annotators: raters alone, or with masks from any tool."""
+    from segassay.workers.memory import spend_memory
+
+    spend_memory()  # before anything large is loaded
     from segassay.assay import evaluate as write
     from segassay.judgement.summary import judged_in, outcome_of
 

@@ -34,6 +34,7 @@ _HOME = {
     ),
     "ensemble.prediction": ("WritePredictions", "find_images", "run_inference"),
     "ensemble.scores": ("ScoreCases", "run_evaluating"),
+    "ensemble.stored_maps": ("image_and_cases", "stored_probabilities"),
     "interface": ("train",),
     "prediction.run": ("predict",),
     "study.plan": ("plan_study",),

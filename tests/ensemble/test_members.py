@@ -1,6 +1,7 @@
 """Members: which cases they may see, what a checkpoint remembers, and the guard against scoring on training images."""
 
 import dataclasses
+import os
 import pickle
 import shutil
 from collections import Counter
@@ -18,7 +19,14 @@ from PIL import Image
 
 from segassay.data.dataset import Dataset, read_dataset, strata
 from segassay.errors import DataError, UsageError
-from segassay_monai.ensemble.members import Member, find_checkpoints, held_out_cases, member_from_state, read_members
+from segassay_monai.ensemble.members import (
+    Member,
+    find_checkpoints,
+    held_out_cases,
+    image_hash,
+    member_from_state,
+    read_members,
+)
 from segassay_monai.training.assignment import assign_folds, number_subjects
 from segassay_monai.training.folds import plan_member
 
@@ -444,3 +452,15 @@ def test_subjects_are_used_whole(tmp_path):
 def test_a_number_of_images_that_is_not_there_is_an_error(lab, n_train):
     with pytest.raises(UsageError, match=f"--n_train {n_train}: expected 2 to 27"):
         plan(lab, n_train=n_train)
+
+
+def test_an_image_is_hashed_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = write_dataset(tmp_path, 2)
+    path, before = lab.images["c0"], image_hash(lab, "c0")
+    with monkeypatch.context() as patch:
+        patch.setattr("segassay_monai.ensemble.members.read_seen_image", None)
+        assert image_hash(lab, "c0") == before
+    kept = path.stat()
+    Image.fromarray(np.full((2, 3), 7, np.uint8)).save(path)
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    assert image_hash(lab, "c0") not in (before, image_hash(lab, "c1"))

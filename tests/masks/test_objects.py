@@ -7,7 +7,7 @@ from scipy import ndimage
 from drawing import draw
 from label_scenes import draw_labels
 from segassay.masks import objects
-from segassay.masks.objects import any_of, label_each, label_objects
+from segassay.masks.objects import any_of, label_each, label_objects, number_of_objects
 
 EMPTY = np.zeros((2, 4), dtype=np.int32)
 
@@ -67,6 +67,13 @@ class TestLabelObjects:
             label_objects(mask, region=region, ignore=draw("..##.. ......")), draw_labels(".1..22 ......")
         )
 
+    def test_number_of_objects(self):
+        mask, region = draw("###.## ......"), draw(".##### ######")
+        assert number_of_objects(mask, min_size=2, region=region) == 2
+        assert number_of_objects(mask, min_size=2, region=region, ignore=draw("..##.. ......")) == 1
+        assert number_of_objects(draw_labels("557 ..7 5.."), min_size=3) == 1
+        assert number_of_objects(draw("... ...")) == 0
+
     def test_empty(self):
         assert not label_objects(draw("... ..."), min_size=2).any()
         assert not label_objects(EMPTY, min_size=2).any()
@@ -123,6 +130,17 @@ class TestLargeSparseMasks:
         assert labels.dtype == np.int32
         assert n_objects > 3
         np.testing.assert_array_equal(labels, expected)
+
+    @pytest.mark.parametrize("min_size", [0, 2, 30])
+    def test_small_objects_are_dropped_from_each_of_several(self, min_size):
+        masks = [sparse((300, 701), seed, 0.03) for seed in (5, 6)] + [np.zeros((300, 701), dtype=bool)]
+        masks.insert(1, masks[0] & (ndimage.uniform_filter(masks[0].astype(float), 9) < 0.1))  # small ones alone
+        for mask, labels in zip(masks, label_each(masks, min_size=min_size), strict=True):
+            found = ndimage.label(mask, structure=np.ones((3, 3)))[0]
+            large = np.bincount(found.ravel()) >= max(min_size, 1)
+            large[0] = False
+            np.testing.assert_array_equal(labels, np.where(large, np.cumsum(large), 0)[found])
+            assert number_of_objects(mask, min_size=min_size) == large.sum()
 
     def test_an_object_whose_ends_meet_last(self, monkeypatch):
         mask = np.zeros((400, 400), dtype=bool)

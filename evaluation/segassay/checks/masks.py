@@ -7,6 +7,7 @@ facts of all cases  ->  raters whose masks are of two kinds, or all empty
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from segassay.data.dataset import Dataset
 from segassay.errors import DataError, Problem, number_of
 from segassay.io.images import holds_outlines
 from segassay.masks.numbers import numbers_of
-from segassay.masks.objects import counted_pixels, label_objects
+from segassay.masks.objects import counted_pixels, label_objects, number_of_objects
 
 __all__ = ["across_masks", "check_ignored", "check_masks", "check_region", "mask_files", "swapped"]
 
@@ -110,17 +111,17 @@ def mask_files(dataset: Dataset, case: str) -> dict[str, Path]:
 def _mask_facts(
     path: Path, mask: np.ndarray, ignore: np.ndarray | None, region: np.ndarray | None, min_size: int
 ) -> MaskFacts:
-    labels = label_objects(mask, min_size=min_size, ignore=ignore, region=region)
-    n_objects = int(labels.max())
+    counted: dict[str, Any] = {"ignore": ignore, "region": region}
+    n_objects = number_of_objects(mask, min_size=min_size, **counted)
     return MaskFacts(
         path=path,
         numbers=None if mask.dtype == bool or holds_outlines(path) else numbers_of(mask),
         n_objects=n_objects,
         n_pixels=mask.size,
         foreground_px=int(np.count_nonzero(mask)),
-        counted_px=int(np.count_nonzero(counted_pixels(mask, ignore=ignore, region=region))),
+        counted_px=int(np.count_nonzero(counted_pixels(mask, **counted))),
         ignored_px=0 if ignore is None else int(np.count_nonzero(ignore & (mask > 0))),
-        centre=centre_of(labels > 0) if n_objects == 1 else (),
+        centre=centre_of(label_objects(mask, min_size=min_size, **counted) > 0) if n_objects == 1 else (),
     )
 
 

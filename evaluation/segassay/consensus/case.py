@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from segassay.consensus.patterns import counts_inside, rates_against
 from segassay.consensus.pixels import Consensus, Decisions, Staple, count_decisions, fuse_decisions
 from segassay.data.cases import read_case_image, read_case_mask
 from segassay.data.dataset import Dataset, case_raters
-from segassay.masks.objects import label_objects
+from segassay.masks.objects import number_of_objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +27,7 @@ class FusedCase:
 def fuse_case(dataset: Dataset, case: str, method: str) -> FusedCase:
     """Read the masks, one at a time if the method only needs pixels, and fuse them."""
     n_objects: list[int] = []
-
-    def count_objects(mask: np.ndarray) -> int:
-        return int(label_objects(mask, min_size=dataset.min_object_size).max())
+    count_objects = partial(number_of_objects, min_size=dataset.min_object_size)
 
     def masks() -> Iterator[np.ndarray]:
         for rater in case_raters(dataset, case):

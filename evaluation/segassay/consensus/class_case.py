@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from segassay.consensus.classes import (
 from segassay.consensus.patterns import Decisions, counts_inside
 from segassay.data.cases import read_case_classes, read_case_image
 from segassay.data.dataset import Dataset, case_raters
-from segassay.masks.objects import label_objects
+from segassay.masks.objects import number_of_objects
 
 __all__ = ["FusedClasses", "fuse_class_case", "rows_of_class_case"]
 
@@ -46,9 +47,7 @@ def fuse_class_case(dataset: Dataset, case: str, method: str) -> FusedClasses:
     assert dataset.classes is not None, "a dataset with classes"
     values = [of_class for _, of_class in dataset.classes.names]
     n_of_rater: list[list[int]] = []
-
-    def count_objects(mask: np.ndarray) -> int:
-        return int(label_objects(mask, min_size=dataset.min_object_size).max())
+    count_objects = partial(number_of_objects, min_size=dataset.min_object_size)
 
     def labels() -> Iterator[np.ndarray]:
         for rater in case_raters(dataset, case):

@@ -12,7 +12,6 @@ from fractions import Fraction
 from typing import Any
 
 import imagecodecs
-import nibabel
 import numpy as np
 import tifffile
 
@@ -199,6 +198,8 @@ def _nifti(array: np.ndarray, like: Picture | None) -> Any:
         if like.spacing_um is not None:
             um_per_unit = like.spacing_um[0] / np.linalg.norm(affine[:3, 0])
             unit = min(("micron", "mm", "meter"), key=lambda name: abs(np.log(UM_PER_UNIT[name] / um_per_unit)))
+    import nibabel  # loads slowly, and most images are no NIfTI
+
     file = nibabel.Nifti1Image(array, affine)
     file.header.set_xyzt_units(unit)
     if like is not None and like.placement is not None:

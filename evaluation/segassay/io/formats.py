@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import imagecodecs
-import nibabel
 import numpy as np
 import tifffile
 
@@ -365,6 +364,8 @@ def blank(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 def _load_nifti(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise ValueError("the file is empty")
+    import nibabel  # loads slowly, and most images are no NIfTI
+
     file: Any = nibabel.load(path)
     check_size(path, file.shape, math.prod(file.shape) * file.get_data_dtype().itemsize)
     return file

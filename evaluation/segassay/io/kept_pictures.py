@@ -15,7 +15,7 @@ import numpy as np
 
 from segassay.io.picture import Picture
 
-__all__ = ["keep_image", "keep_mask", "kept_image", "kept_mask", "pictures_kept"]
+__all__ = ["FileVersion", "file_version", "keep_image", "keep_mask", "kept_image", "kept_mask", "pictures_kept"]
 
 MOST_BYTES = 2**26
 """Size of all kept masks together, at most: 500 masks of 1024 × 1024 pixels. Of further ones none is kept."""
@@ -23,15 +23,16 @@ MOST_BYTES = 2**26
 MOST_OF_IMAGES = 2**26
 """Size of all kept images together, at most: 64 grey ones of 1024 × 1024 pixels."""
 
-_Key = tuple[str, int, int, int]  # path, and what changes with the content: inode, size, time
+FileVersion = tuple[str, int, int, int, int]
+"""Path, and what changes with the content: inode, size, times of the content and of the file."""
 
 
 @dataclass
 class _Kept:
     """What is kept: masks as bits and shapes, and images; and the bytes of both."""
 
-    masks: dict[_Key, tuple[np.ndarray, tuple[int, ...]]] = field(default_factory=dict)
-    images: dict[_Key, Picture] = field(default_factory=dict)
+    masks: dict[FileVersion, tuple[np.ndarray, tuple[int, ...]]] = field(default_factory=dict)
+    images: dict[FileVersion, Picture] = field(default_factory=dict)
     of_masks: int = 0
     of_images: int = 0
 
@@ -52,7 +53,7 @@ def pictures_kept() -> Iterator[None]:
 def kept_mask(path: object) -> Picture | None:
     """The mask of a file that was read before, as a picture of one boolean channel; None if it is not kept."""
     kept = _KEPT.get()
-    if not kept or not kept.masks or (key := _key(path)) is None or key not in kept.masks:
+    if not kept or not kept.masks or (key := file_version(path)) is None or key not in kept.masks:
         return None
     bits, shape = kept.masks[key]
     return Picture(np.unpackbits(bits, count=math.prod(shape)).view(bool).reshape(1, *shape), None, None)
@@ -67,7 +68,7 @@ def keep_mask(path: object, picture: Picture, mask: np.ndarray) -> None:
         mask: `(*spatial)`, what the content says.
     """
     kept = _KEPT.get()
-    if not kept or mask.dtype != bool or picture.overlay or (key := _key(path)) is None or key in kept.masks:
+    if not kept or mask.dtype != bool or picture.overlay or (key := file_version(path)) is None or key in kept.masks:
         return
     if kept.of_masks + mask.size // 8 < MOST_BYTES:
         kept.masks[key] = np.packbits(mask), mask.shape
@@ -77,7 +78,7 @@ def keep_mask(path: object, picture: Picture, mask: np.ndarray) -> None:
 def kept_image(path: object) -> Picture | None:
     """The image of a file that was read before; None if it is not kept."""
     kept = _KEPT.get()
-    if not kept or not kept.images or (key := _key(path)) is None or key not in kept.images:
+    if not kept or not kept.images or (key := file_version(path)) is None or key not in kept.images:
         return None
     return replace(kept.images[key], array=kept.images[key].array.copy())
 
@@ -85,15 +86,24 @@ def kept_image(path: object) -> Picture | None:
 def keep_image(path: object, picture: Picture) -> None:
     """Keep an image of whole numbers if there is room for it; maps of real numbers are needed for one step only."""
     kept = _KEPT.get()
-    if not kept or picture.array.dtype.kind not in "ui" or (key := _key(path)) is None or key in kept.images:
+    if not kept or picture.array.dtype.kind not in "ui" or (key := file_version(path)) is None or key in kept.images:
         return
     if kept.of_images + picture.array.nbytes <= MOST_OF_IMAGES:
         kept.images[key] = replace(picture, array=picture.array.copy())
         kept.of_images += picture.array.nbytes
 
 
-def _key(path: object) -> _Key | None:
-    """None of what is no file, or of one that cannot be asked for: reading it says why."""
+def file_version(path: object) -> FileVersion | None:
+    """Path of a file and what changes with its content; None of what is no file, or of one that cannot be asked for.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as file:
+        ...     before = file_version(file.name)
+        ...     _ = file.write(b"1"), file.flush()
+        ...     before == file_version(file.name), file_version("no such file")
+        (False, None)
+    """
     if not isinstance(path, (str, os.PathLike)):
         return None
     try:
@@ -102,4 +112,4 @@ def _key(path: object) -> _Key | None:
         return None
     if not stat.S_ISREG(found.st_mode):
         return None
-    return os.fspath(path), found.st_ino, found.st_size, found.st_mtime_ns
+    return os.fspath(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -201,10 +201,10 @@ def _all_overlaps(runs: np.ndarray, n_pixels: np.ndarray, n_objects: np.ndarray)
     table = (csr_array((n_pixels[run], (objects, run)), shape=shape) @ member.T).tocoo()
 
     owner = np.repeat(np.arange(len(n_objects)), n_objects)
-    row, column = table.row, table.col
+    upper = owner[table.row] <= owner[table.col]
+    row, column, shared = (of[upper] for of in (table.row, table.col, table.data))
     pair = owner[row] * len(n_objects) + owner[column]
     order = np.lexsort((column, row, pair))
-    order = order[owner[row[order]] <= owner[column[order]]]
     row, column, pair = (index[order].astype(np.int64) for index in (row, column, pair))
     starts = np.searchsorted(pair, np.arange(len(n_objects) ** 2 + 1))
-    return starts, row - first[owner[row]], column - first[owner[column]], table.data[order]
+    return starts, row - first[owner[row]], column - first[owner[column]], shared[order]

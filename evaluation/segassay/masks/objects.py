@@ -70,13 +70,26 @@ def label_each(
         raise ValueError(f"min_size must be 0 or more pixels, got {min_size}")
     drawn = [counted_pixels(mask, ignore=ignore, region=region) for mask in masks]
     binary = [kept for mask, kept in zip(masks, drawn, strict=True) if mask.dtype == bool]
-    found = iter(_components(binary) if binary else ())
-    labels = []
-    for mask, kept in zip(masks, drawn, strict=True):
-        labels.append(next(found) if mask.dtype == bool else _renumber(mask, kept))
-        if min_size > 1:
-            _drop_small(labels[-1], kept, min_size)
-    return labels
+    found = iter(_components(binary, min_size) if binary else ())
+    return [
+        next(found) if mask.dtype == bool else _drop_small(_renumber(mask, kept), kept, min_size)
+        for mask, kept in zip(masks, drawn, strict=True)
+    ]
+
+
+def number_of_objects(
+    mask: np.ndarray, *, min_size: int = 0, ignore: np.ndarray | None = None, region: np.ndarray | None = None
+) -> int:
+    """Number of objects that `label_objects` finds, in less time.
+
+    Example:
+        >>> number_of_objects(np.array([[1, 1, 0, 0, 1], [0, 0, 1, 0, 0]], dtype=bool), min_size=2)
+        1
+    """
+    runs = _runs(counted_pixels(mask, ignore=ignore, region=region)) if mask.dtype == bool else None
+    if runs is None:
+        return int(label_objects(mask, min_size=min_size, ignore=ignore, region=region).max(initial=0))
+    return int(_numbered([runs], mask.shape, min_size)[2].max())
 
 
 def counted_pixels(
@@ -136,14 +149,16 @@ def _area(name: str, area: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return area
 
 
-def _components(masks: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _components(masks: Sequence[np.ndarray], min_size: int) -> list[np.ndarray]:
     """Connected components of each mask, numbered in the order of their first pixel; all masks have one shape."""
     found = [_runs(mask) for mask in masks]
     runs = [of_mask for of_mask in found if of_mask is not None]
-    joined = iter(_joined(runs, masks[0].shape) if runs else ())
+    joined = iter(_joined(runs, masks[0].shape, min_size) if runs else ())
     structure = np.ones((3,) * masks[0].ndim, dtype=bool)
     return [
-        np.asarray(ndimage.label(mask, structure=structure)[0]) if of_mask is None else next(joined)
+        next(joined)
+        if of_mask is not None
+        else _drop_small(np.asarray(ndimage.label(mask, structure=structure)[0]), mask, min_size)
         for mask, of_mask in zip(masks, found, strict=True)
     ]
 
@@ -162,8 +177,24 @@ def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     return (changes[::2], changes[1::2]) if 0 < len(changes) * _FEW <= 2 * mask.size else None
 
 
-def _joined(runs: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...]) -> list[np.ndarray]:
-    """Components of the runs of each mask, as `_runs` gives them.
+def _joined(runs: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...], min_size: int) -> list[np.ndarray]:
+    """Components of the runs of each mask, as `_runs` gives them."""
+    starts, lengths, number = _numbered(runs, shape, min_size)
+    places = np.arange(int(lengths.sum())) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+    numbers = np.repeat(number, lengths)
+    labels, start = [], 0
+    for n_pixels in np.add.reduceat(lengths, np.cumsum([0, *(len(of_mask) for of_mask, _ in runs[:-1])])):
+        own = np.zeros(shape, dtype=np.int32)
+        own.reshape(-1)[places[start : start + n_pixels]] = numbers[start : start + n_pixels]
+        labels.append(own)
+        start += n_pixels
+    return labels
+
+
+def _numbered(
+    runs: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...], min_size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First pixel, length, and number of the component of all runs, mask after mask; 0 where it is small.
 
     Runs belong together if they touch, at a corner too, in lines that are neighbours. All masks are one graph, in which
     those of different masks do not meet: to make a graph takes longer than to join the runs.
@@ -190,20 +221,18 @@ def _joined(runs: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...
     ones, others = (np.concatenate(column) for column in zip(*pairs, strict=True))
     graph = coo_array((np.ones(len(ones), dtype=bool), (ones, others)), shape=(len(starts),) * 2)
     component = connected_components(graph, directed=False)[1]
-    found, first_run = np.unique(component, return_index=True)
-    number = np.empty(len(found), dtype=np.int32)
-    number[np.argsort(first_run)] = np.arange(1, len(found) + 1)
     lengths = ends - starts
-    places = np.arange(int(lengths.sum())) + np.repeat(starts - line - 1 - np.cumsum(lengths) + lengths, lengths)
-    numbers = np.repeat(number[component], lengths)
-    labels, before, end = [], 0, 0
-    for of_mask in np.split(lengths, np.cumsum(n_runs)[:-1]):
-        start, end = end, end + int(of_mask.sum())
-        own = np.zeros(shape, dtype=np.int32)
-        own.reshape(-1)[places[start:end]] = numbers[start:end] - before
-        before = int(numbers[start:end].max())
-        labels.append(own)
-    return labels
+    of_mask = np.repeat(np.arange(len(runs)), n_runs)
+    order = np.unique(component, return_index=True)[1]  # the first run of each component
+    large = np.bincount(component, lengths) >= min_size
+    by_place = np.argsort(order)
+    n_before = np.cumsum(large[by_place])  # and itself
+    n_of_masks = np.bincount(of_mask[order], large, minlength=len(runs)).astype(np.int32)
+    number = np.zeros(len(order), dtype=np.int32)
+    number[by_place] = np.where(large[by_place], n_before, 0)
+    others = np.cumsum(n_of_masks, dtype=np.int32) - n_of_masks  # components of the masks before
+    found = number[component]
+    return starts - line - 1, lengths, np.where(found > 0, found - others[of_mask], 0)
 
 
 def _renumber(label_image: np.ndarray, kept: np.ndarray) -> np.ndarray:
@@ -214,11 +243,14 @@ def _renumber(label_image: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return labels
 
 
-def _drop_small(labels: np.ndarray, marked: np.ndarray, min_size: int) -> None:
+def _drop_small(labels: np.ndarray, marked: np.ndarray, min_size: int) -> np.ndarray:
     """Drop objects with fewer pixels, and number the others again, in place; `marked` are the pixels of all."""
+    if min_size < 2:
+        return labels
     places = np.flatnonzero(marked)  # a small part of most images
     flat = labels.reshape(-1)
     numbers = flat[places]
     large = np.bincount(numbers, minlength=1) >= min_size
     large[0] = False
     flat[places] = np.where(large, np.cumsum(large), 0)[numbers]
+    return labels

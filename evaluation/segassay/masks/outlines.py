@@ -16,7 +16,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from segassay.masks.objects import label_objects
-from segassay.masks.words import packed, surface, unpacked
+from segassay.masks.words import packed, places, surface
 
 __all__ = [
     "SurfaceDistances",
@@ -127,7 +127,7 @@ def joint_surface_distances(
     if step.shape != (len(shape),) or not (np.isfinite(step) & (step > 0)).all():
         raise ValueError(f"spacing must be one positive number for each of {len(shape)} axes, got {spacing}")
     of_masks = (mask != 0 for mask in masks) if foreground is None else foreground
-    surfaces = [np.flatnonzero(unpacked(surface(packed(mask)), shape[-1])) for mask in of_masks]
+    surfaces = [places(surface(packed(mask)), shape[-1]) for mask in of_masks]
     pixels = np.unique(np.concatenate(surfaces))
     at = np.stack(np.unravel_index(pixels, shape), axis=1)
     own = [np.searchsorted(pixels, surface) for surface in surfaces]
@@ -178,8 +178,9 @@ def _distances_to(
         distances[touching] = step.min()
         far = asked & ~touching
         tree = cKDTree(surface * step, balanced_tree=False, compact_nodes=False)
-        nearest = surface[tree.query(at[far] * step)[1]]
-        distances[far] = np.sqrt((((nearest - at[far]) * step) ** 2).sum(axis=1))
+        sought = at[far]
+        apart = (surface[tree.query(sought * step)[1]] - sought) * step
+        distances[far] = np.sqrt(sum(along * along for along in apart.T))
     return distances
 
 

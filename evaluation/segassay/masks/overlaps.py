@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -282,7 +282,7 @@ def _assign(a: np.ndarray, b: np.ndarray, iou: np.ndarray) -> np.ndarray:
     _, column = np.unique(b, return_inverse=True)
     table = np.zeros((row.max() + 1, column.max() + 1))
     table[row, column] = iou
-    pairs = linear_sum_assignment(table + TIE_BONUS * (table > 0), maximize=True)
+    pairs = scipy.optimize.linear_sum_assignment(table + TIE_BONUS * (table > 0), maximize=True)
     matched = table[pairs]
     return matched[matched > 0]
 

@@ -7,7 +7,7 @@ Bits behind the last pixel of a line are 0, unless a function says otherwise.
 
 import numpy as np
 
-__all__ = ["dilated", "eroded", "line_ends", "packed", "surface", "unpacked"]
+__all__ = ["dilated", "eroded", "line_ends", "packed", "places", "surface", "unpacked"]
 
 _ONE, _LAST = np.uint64(1), np.uint64(63)
 _WORD = "<u8"  # 64 pixels, the first in the lowest bit
@@ -33,6 +33,21 @@ def unpacked(words: np.ndarray, length: int) -> np.ndarray:
         [True, False, True]
     """
     return np.unpackbits(words.view(np.uint8), axis=-1, bitorder="little", count=length).view(bool)
+
+
+def places(words: np.ndarray, length: int) -> np.ndarray:
+    """Places, in the flat mask, of the pixels that are set, as of `unpacked`; only words with such pixels are unpacked.
+
+    Example:
+        >>> places(packed(np.array([[True, False, True], [False, True, False]])), 3).tolist()
+        [0, 2, 4]
+    """
+    flat = words.reshape(-1)
+    busy = np.flatnonzero(flat)
+    bits = np.unpackbits(flat[busy].view(np.uint8), bitorder="little").reshape(-1, 64)
+    word, bit = np.divmod(np.flatnonzero(bits), 64)
+    line, word = np.divmod(busy[word], words.shape[-1])
+    return np.asarray(line * length + word * 64 + bit)
 
 
 def line_ends(n_words: int, length: int) -> tuple[np.ndarray, np.ndarray]:

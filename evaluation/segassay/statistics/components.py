@@ -15,8 +15,8 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+import scipy
 from scipy import linalg, sparse
-from scipy.optimize import nnls
 
 from segassay.statistics.groups import mixed_model
 
@@ -221,7 +221,7 @@ def _constrained_scoring(likelihood: Callable[[np.ndarray], _Likelihood], *, sca
     for _ in range(MAX_STEPS):
         unit = 1 / np.sqrt(np.diag(information))
         root = linalg.cholesky(information * np.outer(unit, unit) + 1e-12 * np.eye(n_terms))
-        target = nnls(root, linalg.solve_triangular(root, score * unit, trans="T"))[0] * unit
+        target = scipy.optimize.nnls(root, linalg.solve_triangular(root, score * unit, trans="T"))[0] * unit
         target[-1] = max(target[-1], floor)
         step, tried = 1.0, target
         found = likelihood(tried)

@@ -14,8 +14,8 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
+import scipy
 from scipy import special
-from scipy.optimize import minimize_scalar
 
 from segassay.statistics.ranks import average_ranks, ranked_difference
 
@@ -491,7 +491,7 @@ def mixed_model(values: np.ndarray, groups: np.ndarray, subjects: np.ndarray, *,
     grid = np.linspace(0, 1 - 1e-6, 101)
     best = int(np.argmin([deviance(share) for share in grid]))
     low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    refined = minimize_scalar(deviance, bounds=(low, high), method="bounded", options={"xatol": 1e-10}).x
+    refined = scipy.optimize.minimize_scalar(deviance, bounds=(low, high), method="bounded", options={"xatol": 1e-10}).x
     share = min((refined, grid[best]), key=deviance)
     _, residual, mean, group_weight = fit(share / (1 - share))
     with np.errstate(divide="ignore"):

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import optimize, special
+import scipy
+from scipy import special
 
 from segassay.statistics.intervals import (
     MIN_CLUSTERS_FOR_HALL,
@@ -380,4 +381,4 @@ def _noncentrality(ratio: float, df_1: float, df_2: float, share: float) -> floa
     end = 1.0
     while excess(end) > 0 and end < 1e7:
         end *= 2
-    return float(optimize.brentq(excess, 0.0, end))
+    return float(scipy.optimize.brentq(excess, 0.0, end))

@@ -5,7 +5,7 @@ agreement (..., M, R) of all pairs    ->  best_agreement, matched_agreement
 """
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 __all__ = ["best_agreement", "crps", "matched_agreement"]
 
@@ -88,5 +88,5 @@ def matched_agreement(agreement: np.ndarray) -> np.ndarray:
     for place in np.ndindex(found.shape):
         matrix = values[place]
         if matrix.size and not np.isnan(matrix).any():
-            found[place] = matrix[linear_sum_assignment(matrix, maximize=True)].sum() / matrix.shape[1]
+            found[place] = matrix[scipy.optimize.linear_sum_assignment(matrix, maximize=True)].sum() / matrix.shape[1]
     return found

@@ -32,8 +32,7 @@ def rows_of_maps(case: ComparedCase) -> dict[str, list[Row]]:
     tables = ("calibration", "detections", "prob_votes", "uncertainty", "recounts", "remeasured")
     rows: dict[str, list[Row]] = {name: [] for name in tables}
     name, reference = _reference(case)
-    objects = case.labels[name] if name in case.labels else None if reference is None else case.areas.label(reference)
-    places = case.marked if name in case.labels or objects is None else np.union1d(case.marked, np.flatnonzero(objects))
+    objects, places = _objects(case, name, reference)
     for annotator in case.job.annotators:
         if annotator.name not in case.masks:
             continue
@@ -74,6 +73,16 @@ def _reference(case: ComparedCase) -> tuple[str, np.ndarray | None]:
         return "consensus_staple", case.consensus
     name = other if truth is None else truth
     return ("", None) if name is None else (name, case.masks[name] > 0)
+
+
+def _objects(case: ComparedCase, name: str, reference: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray]:
+    """Objects of the reference, None without one or without maps; and the places of all pixels that have a label."""
+    if name in case.labels:
+        return case.labels[name], case.marked
+    if reference is None or all(annotator.prob is None for annotator in case.job.annotators):
+        return None, case.marked
+    objects = case.areas.label(reference)
+    return objects, np.union1d(case.marked, np.flatnonzero(objects))
 
 
 def _prob(case: ComparedCase, annotator: Annotator) -> np.ndarray | None:

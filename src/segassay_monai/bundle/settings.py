@@ -77,6 +77,7 @@ class EvaluateSettings(_Settings):
     n_figures: _CountOrNone
     flips: _Flag
     experiment: Any
+    stored: Any
 
 
 class TrainSettings(_Settings):

@@ -15,6 +15,7 @@ from segassay.io.images import (
     image_suffix,
     is_folder_image,
     is_nifti,
+    write_bytes,
     write_labels,
     write_map,
     write_maps,
@@ -56,16 +57,26 @@ def write_case(
     ending = map_type(image, picture)
     is_png = ending == ".tif" and picture.array.ndim == 3 and picture.spacing_um is None
     is_png &= "masks" not in arrays or arrays["masks"].max(initial=0) <= np.iinfo(np.uint16).max
-    written = {}
+    written: dict[str, str] = {}
     for kind, array in arrays.items():
         if kinds is not None and kind not in kinds:
             continue
         name = f"{kind}/{case}{'.png' if kind == 'masks' and is_png else ending}"
         (folder / kind).mkdir(parents=True, exist_ok=True)
-        write = _write_map if kind in MAPS else write_mask if array.dtype == bool else write_labels
-        write(folder / name, array, picture)
+        twin = _twin(kind, arrays, written)
+        if twin is None:
+            write = _write_map if kind in MAPS else write_mask if array.dtype == bool else write_labels
+            write(folder / name, array, picture)
+        else:
+            write_bytes(folder / name, (folder / twin).read_bytes())
         written[kind] = name
     return written
+
+
+def _twin(kind: str, arrays: dict[str, np.ndarray], written: dict[str, str]) -> str | None:
+    """The file of uncertainty, where doubt is all of it, as of a single member: it need not be compressed again."""
+    whole = written.get("uncertainty") if kind == "doubt" else None
+    return whole if whole is not None and np.array_equal(arrays["uncertainty"], arrays["doubt"]) else None
 
 
 def _write_map(path: Path, array: np.ndarray, picture: Picture) -> None:

@@ -205,6 +205,19 @@ def drawing_order(classes: Classes) -> list[int]:
     return sorted(range(len(classes)), key=lambda number: -len(classes[number][1]))
 
 
+def channel_order(classes: Classes, order: Sequence[str]) -> list[int]:
+    """Channels of a network in the order in which files hold them; their own order for other classes, or none.
+
+    Example:
+        >>> channel_order([("zone", [1]), ("tumour", [2])], ["tumour", "zone"]), channel_order([], [])
+        ([1, 0], [0])
+    """
+    names = [name for name, _ in classes]
+    if names and sorted(order) == sorted(names):
+        return [names.index(name) for name in order]
+    return list(range(max(len(names), 1)))
+
+
 def meaning_of_values(classes: Classes) -> dict[int, tuple[str, ...]]:
     """Values that the masks of a model hold, with the classes to which a pixel of each belongs.
 

@@ -90,6 +90,8 @@ class EnsembleNet(nn.Module):
         backend: One function per checkpoint that predicts in place of `network`, see `load_backend`.
         classes: Of the members, as in their `NetworkSettings`.
         objects: As there; of members that tell touching objects apart, the depth is averaged, too.
+        known: Gives the probabilities `(K, *spatial)` of a member for a case, as `network` would, or None; called with
+            the number of the member, the case and the shape. By default none are known.
 
     Attributes:
         last: The last prediction, with its uncertainties; None before the first.
@@ -108,6 +110,7 @@ class EnsembleNet(nn.Module):
         backend: Sequence[Callable[[torch.Tensor], torch.Tensor]] | None = None,
         classes: Classes = (),
         objects: str = SEPARATE,
+        known: Callable[[int, str, torch.Size], torch.Tensor | None] | None = None,
     ) -> None:
         super().__init__()
         if not checkpoint_paths:
@@ -119,17 +122,19 @@ class EnsembleNet(nn.Module):
         self.backend = backend
         self.classes = [(name, tuple(values)) for name, values in classes]
         self.objects = objects
+        self.known = known
         self.probabilities = Probabilities(self.classes)
         self.last: Prediction | None = None
         self._loaded: Path | None = None
         self._kept: dict[Path, Mapping[str, torch.Tensor]] = {}
         self._room = KEPT_BYTES
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, cases: Sequence[str] = ()) -> torch.Tensor:
         """Average the members' probabilities.
 
         Args:
             image: Normalised images `(B, C, *spatial)`.
+            cases: Their names, by which probabilities are known; by default every member predicts.
 
         Returns:
             Mean probability `(B, K, *spatial)`, float32.
@@ -145,7 +150,9 @@ class EnsembleNet(nn.Module):
         depth = torch.zeros_like(doubt) if self.objects == TOUCHING else None
         depths = None if depth is None else np.zeros((len(masks), len(image), *image.shape[2:]), dtype=np.uint8)
         for number, mask in enumerate(masks):
-            member = self._predict(image, self._member(number))
+            member = self._known(number, cases, prob)
+            if member is None:
+                member = self._predict(image, self._member(number))
             if depth is not None and depths is not None:
                 depth += member[:, n_channels:]
                 depths[number] = (255 * member[:, n_channels]).round().cpu().numpy()
@@ -160,6 +167,14 @@ class EnsembleNet(nn.Module):
             depth /= len(masks)
         self.last = Prediction(prob, doubt, masks, self.classes, depth, depths)
         return prob
+
+    def _known(self, number: int, cases: Sequence[str], like: torch.Tensor) -> torch.Tensor | None:
+        """Probabilities `(B, K, *spatial)` of a member that are known; None if it has to predict."""
+        if self.known is None or not cases or self.objects == TOUCHING:  # whose depth is in no file
+            return None
+        found = [self.known(number, case, like.shape[1:]) for case in cases]
+        probs = [prob for prob in found if prob is not None]
+        return torch.stack(probs).to(like.device) if len(probs) == len(like) else None
 
     def _member(self, number: int) -> Callable[[torch.Tensor], torch.Tensor]:
         """What predicts as this member."""

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from segassay.data.cases import read_seen_image
+from segassay.data.cases import image_files, read_seen_image
 from segassay.data.dataset import Dataset, strata
 from segassay.data.named_channels import names_of, pick_channels
 from segassay.data.names import natural_key
 from segassay.errors import DataError, UsageError, number_of
 from segassay.io.images import Picture, read_image
+from segassay.io.kept_pictures import file_version
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.network import read_record
 
@@ -240,8 +241,23 @@ def _case_names(text: str, dataset: Dataset) -> list[str]:
 
 
 def image_hash(dataset: Dataset, case: str) -> str:
-    """SHA-256 of the pixels of an image, of all channels that a network sees; the same in every file format."""
-    return pixel_hash(read_seen_image(dataset, case).array)
+    """SHA-256 of the pixels of an image, of all channels that a network sees; the same in every file format.
+
+    Files that this process read before and that have not changed are not read again.
+    """
+    files = [file_version(path) for path in image_files(dataset, case)]
+    if None in files:
+        return pixel_hash(read_seen_image(dataset, case).array)
+    key = (*files, tuple(dataset.segmented), tuple(dataset.names_in_files))
+    if key not in _HASHES:
+        if len(_HASHES) >= _MOST_HASHES:
+            _HASHES.clear()
+        _HASHES[key] = pixel_hash(read_seen_image(dataset, case).array)
+    return _HASHES[key]
+
+
+_MOST_HASHES = 10_000
+_HASHES: dict[tuple[Any, ...], str] = {}
 
 
 def pixel_hash(array: np.ndarray) -> str:

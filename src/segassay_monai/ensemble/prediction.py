@@ -25,7 +25,7 @@ from segassay.io.images import IMAGE_SUFFIXES, read_image
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay_monai.ensemble.case_files import write_case
 from segassay_monai.ensemble.class_objects import number_objects
-from segassay_monai.ensemble.classes import drawing_order, values_of
+from segassay_monai.ensemble.classes import channel_order, drawing_order, values_of
 from segassay_monai.ensemble.ensemble_net import THRESHOLD, Prediction
 from segassay_monai.ensemble.members import Member, common_value
 from segassay_monai.ensemble.names import seed_range
@@ -159,8 +159,7 @@ def case_arrays(prediction: Prediction, order: Sequence[str] = ()) -> dict[str, 
     arrays = {"prob": prob[0], **{kind: values[0, 0].numpy() for kind, values in maps.items()}}
     if not prediction.classes:
         return arrays | {"masks": arrays["prob"] > THRESHOLD}
-    names = [name for name, _ in prediction.classes]
-    own = [names.index(name) for name in order] if sorted(order) == sorted(names) else list(range(len(names)))
+    own = channel_order(prediction.classes, order)
     return arrays | {"prob": prob[own], "masks": values_of(prediction.masks(), prediction.classes)}
 
 

@@ -27,7 +27,7 @@ from segassay_monai.study.plan import AGAIN, PlannedMember, Study, Task
 from segassay_monai.study.store import claim
 from segassay_monai.study.there import list_name
 
-__all__ = ["is_whole", "mend", "remember", "set_aside"]
+__all__ = ["is_whole", "listed_checksums", "mend", "remember", "set_aside"]
 
 logger = logging.getLogger("segassay")
 
@@ -140,6 +140,16 @@ def _problems(study: Study, task: Task) -> dict[str, str]:
         path.unlink()
         return _problems_without_list(study, task)
     return {name: what for name, checksum in listed.items() if (what := _problem(place / name, checksum))}
+
+
+def listed_checksums(study: Study, task: Task) -> dict[str, str]:
+    """SHA-256 of each file of a finished task when it was written; empty without such a list, or if it is damaged."""
+    path = _list_of(study, task)
+    try:
+        listed = parse_json(path, path.read_text(encoding="utf-8", errors="replace"), ADVICE)
+    except (OSError, DataError):
+        return {}
+    return {str(name): str(checksum) for name, checksum in listed.items()}
 
 
 def _problem(path: Path, checksum: str) -> str:

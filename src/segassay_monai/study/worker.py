@@ -11,6 +11,10 @@ disk.
 from __future__ import annotations
 
 import gc
+
+if __name__ == "__main__":
+    gc.set_threshold(700, 10, 100)  # what libraries load stays: it is sought through for garbage less often
+
 import logging
 import os
 import signal
@@ -26,10 +30,12 @@ import psutil
 import torch
 
 from segassay.errors import SegAssayError
+from segassay.io.kept_pictures import pictures_kept
 from segassay.io.transfers import as_copied
 from segassay_monai.bundle.settings import find_own_error
 from segassay_monai.bundle.workflow import run_config
 from segassay_monai.ensemble.stop import ask_to_stop, stop_if_asked
+from segassay_monai.study.averaged import averaged_maps, predicts_alone
 from segassay_monai.study.plan import AGAIN, PlannedMember, Prediction, Study, Task, own_target, plan_study
 from segassay_monai.study.store import (
     MEMORY_PER_WORKER,
@@ -88,8 +94,9 @@ def _predict(study: Study, prediction: Prediction) -> None:
         "output_dir": study.place(prediction),
         "experiment": study.name,
         "overwrite": True,
+        "stored": averaged_maps(study, prediction),
     }
-    run_config("evaluating", "evaluate.yaml", settings)
+    run_config("evaluating", "evaluate.yaml", settings | _as_trained(prediction.first))
 
 
 def _predict_again(study: Study, planned: PlannedMember) -> None:
@@ -105,9 +112,13 @@ def _predict_again(study: Study, planned: PlannedMember) -> None:
         "experiment": study.name,
         "overwrite": True,
     }
-    same = {name: planned.settings[name] for name in ("device", "max_pixels") if name in planned.settings}
-    run_config("evaluating", "evaluate.yaml", settings | same)
+    run_config("evaluating", "evaluate.yaml", settings | _as_trained(planned))
     (place / AGAIN).unlink()
+
+
+def _as_trained(planned: PlannedMember) -> dict[str, Any]:
+    """Settings of a prediction that its training has given to that of its held-out images."""
+    return {name: planned.settings[name] for name in ("device", "max_pixels") if name in planned.settings}
 
 
 def work(study: Study, report: Callable[[str, Task], None]) -> bool:
@@ -161,7 +172,13 @@ def _has_grown(study: Study) -> bool:
 
 
 def _is_ready(study: Study, task: Task) -> bool:
-    return isinstance(task, PlannedMember) or all(study.is_done(planned) for planned in task.members)
+    """Whether all is there that a task needs: its members, and for an ensemble what each of them predicts alone."""
+    if isinstance(task, PlannedMember):
+        return True
+    if not all(study.is_done(planned) for planned in task.members):
+        return False
+    alone = [predicts_alone(study, planned, task.on) for planned in task.members]
+    return len(alone) == 1 or all(study.is_done(one) or failure(study, one) for one in alone)
 
 
 def _try(study: Study, task: Task) -> str:
@@ -215,10 +232,12 @@ def _main(path: str, name: str | None = None) -> None:
             speak.flush()
 
     study = plan_study(Path(path), trust=True, at=as_copied())  # the process that started this one has asked
-    if name is not None:  # wait for the process of a worker that was lost, which still ends
-        _take(study, study.tasks[name], report, timeout=-1)
+    gc.freeze()  # nor after each task
+    with pictures_kept():  # each image is read once, not once for each member
+        if name is None:
+            sys.exit(0 if work(study, report) else 1)
+        _take(study, study.tasks[name], report, timeout=-1)  # waits for a process of a worker that was lost
         sys.exit(0)
-    sys.exit(0 if work(study, report) else 1)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.cluster.hierarchy import dendrogram, linkage
-from scipy.spatial.distance import squareform
 
 from segassay.figures.style import INK, figure_on, plot_style
 from segassay.report.charts.heat_map import heat_map
@@ -49,8 +48,10 @@ def clustered_agreement(agreement: pd.DataFrame, annotators: Sequence[str], plac
         raise ValueError(f"expected {MIN_ANNOTATORS} annotators or more, every pair of them with a common case")
     apart = 1 - mean.to_numpy()
     np.fill_diagonal(apart, 0)
-    tree = linkage(squareform(apart, checks=False), method="average", optimal_ordering=True)
-    shown: dict[str, Any] = dendrogram(tree, no_plot=True)
+    tree = scipy.cluster.hierarchy.linkage(
+        scipy.spatial.distance.squareform(apart, checks=False), method="average", optimal_ordering=True
+    )
+    shown: dict[str, Any] = scipy.cluster.hierarchy.dendrogram(tree, no_plot=True)
     names = [mean.index[leaf] for leaf in shown["leaves"]]
     longest = max(map(len, names))
     with plot_style():

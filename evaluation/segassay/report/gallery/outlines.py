@@ -113,24 +113,23 @@ def traced(labels: np.ndarray) -> Polygons:
         >>> traced(np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]])).points.tolist()
         [[0.5, 1.0], [1.0, 1.5], [1.5, 1.0], [1.0, 0.5]]
     """
-    framed = np.zeros((labels.shape[0] + 2, labels.shape[1] + 2), dtype=labels.dtype)
-    framed[1:-1, 1:-1] = labels
-    width = framed.shape[1]
-    flat = framed.ravel()
+    n_rows, n_columns = labels.shape
+    flat = labels.ravel()
     inside = np.flatnonzero(flat != 0)
     own = flat[inside]
-    first = own.astype(np.int64) * flat.size  # object by object
-    sides = []  # step to the neighbour, corners where the edge starts and ends, middle of the edge
-    for step, start, end, down, right in (
-        (-width, 0, 1, -0.5, 0.0),
-        (1, 1, width + 1, 0.0, 0.5),
-        (width, width + 1, width, 0.5, 0.0),
-        (-1, width, 0, 0.0, -0.5),
+    row, column = np.divmod(inside, n_columns)
+    width = n_columns + 1  # corners of pixels in a line
+    corner = own.astype(np.int64) * (width * (n_rows + 1)) + row * width + column  # the first; object by object
+    sides = []  # step to the neighbour, where there is none, corners where the edge starts and ends, its middle
+    for step, outermost, start, end, down, right in (
+        (-n_columns, row == 0, 0, 1, -0.5, 0.0),
+        (1, column == n_columns - 1, 1, width + 1, 0.0, 0.5),
+        (n_columns, row == n_rows - 1, width + 1, width, 0.5, 0.0),
+        (-1, column == 0, width, 0, 0.0, -0.5),
     ):
-        edge = flat[inside + step] != own
-        place, key = inside[edge], first[edge]
-        middle = np.stack([place // width - 1 + down, place % width - 1 + right], axis=1)
-        sides.append((key + place + start, key + place + end, middle))
+        edge = outermost | (flat.take(inside + step, mode="clip") != own)
+        middle = np.stack([row[edge] + down, column[edge] + right], axis=1)
+        sides.append((corner[edge] + start, corner[edge] + end, middle))
     starts, ends, middles = (np.concatenate(column) for column in zip(*sides, strict=True))
     by_start = np.argsort(starts, kind="stable")
     following = np.empty(len(starts), dtype=np.int64)
