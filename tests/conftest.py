@@ -20,6 +20,7 @@ import platformdirs
 import pytest
 from filelock import FileLock
 
+from segassay.workers.memory import spend_memory
 from stores import MODULE, CopiedStores
 
 MEMORY = Path("/dev/shm")
@@ -101,7 +102,8 @@ def _place(item: pytest.Item) -> int:
 def pytest_collection_finish() -> None:
     """From here on garbage is collected, but not sought in what the libraries and the collection made."""
     gc.freeze()
-    gc.set_threshold(7000, 10, 100)  # what tests load stays, too, and is sought through less often
+    spend_memory()
+    gc.set_threshold(gc.get_threshold()[0], 10, 100)  # what tests load stays, too, and is sought through less often
     gc.enable()
     sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
