@@ -105,7 +105,8 @@ def test_an_endpoint_without_masks_is_no_evidence():
     shared = effects_of().iloc[:1].assign(measure="freezing", annotator="", verdict="lower", statistic=9.0)
     with_it = pd.concat([effects_of(), shared], ignore_index=True)
     pd.testing.assert_frame_equal(conclusions(with_it), conclusions(effects_of()))
-    assert concordance_of_effects(with_it, ENSEMBLES, RATERS) == concordance_of_effects(effects_of(), ENSEMBLES, RATERS)
+    found, expected = (concordance_of_effects(table, ENSEMBLES, RATERS) for table in (with_it, effects_of()))
+    assert repr(found) == repr(expected)  # a criterion with NaN equals itself up to Python 3.12 only
 
 
 def test_area_that_contradicts_the_raters_fails_where_the_count_agrees():
