@@ -2,7 +2,6 @@
 
 import os
 import platform
-import resource
 import sys
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 
 from segassay.workers.memory import spend_memory
 
+resource = pytest.importorskip("resource", reason="Windows counts no pages of a process")
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="the C library is not that of GNU"
 )
