@@ -50,13 +50,14 @@ def predicts_alone(study: Study, planned: PlannedMember, on: str) -> Task:
 
 
 def _maps(study: Study, planned: PlannedMember, task: Task) -> dict[str, StoredMap]:
-    model, listed = _listed(study, planned).get(_MODEL), _listed(study, task)
+    checkpoint = study.checkpoint(planned)
+    model, listed = _listed(study, planned).get(checkpoint.name), _listed(study, task)
     if model is None or not listed:
         return {}
     place, start = study.place(task), f"{HELD_OUT}/" if isinstance(task, PlannedMember) else ""
     table = f"{start}annotations.csv"
     try:
-        for path, checksum in ((study.checkpoint(planned), model), (place / table, listed.get(table))):
+        for path, checksum in ((checkpoint, model), (place / table, listed.get(table))):
             if sha256(path) != checksum:
                 raise DataError.of(path, "is not as it was written")
         written = read_written(place / start)
@@ -65,9 +66,6 @@ def _maps(study: Study, planned: PlannedMember, task: Task) -> dict[str, StoredM
         return {}
     names = {case: f"{start}{files['prob']}" for case, files in written.items() if files["prob"]}
     return {case: StoredMap(place / name, listed[name]) for case, name in names.items() if name in listed}
-
-
-_MODEL = "model.pt"
 
 
 def _listed(study: Study, task: Task) -> dict[str, str]:
