@@ -232,7 +232,7 @@ def _main(path: str, name: str | None = None) -> None:
             speak.flush()
 
     study = plan_study(Path(path), trust=True, at=as_copied())  # the process that started this one has asked
-    gc.freeze()  # nor after each task
+    gc.freeze()  # the tasks end with a search for garbage, which leaves out what is there now
     with pictures_kept():  # each image is read once, not once for each member
         if name is None:
             sys.exit(0 if work(study, report) else 1)
