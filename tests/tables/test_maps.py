@@ -5,7 +5,7 @@ import pytest
 
 from segassay.errors import DataError
 from segassay.io.images import write_map
-from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins
+from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins, vote_bins
 
 ALL = np.ones(6, dtype=bool)
 
@@ -54,6 +54,27 @@ def test_sums_over_bins_are_sums_over_pixels():
     assert rows[:, 4].sum() == reference.sum()
     assert rows[:, 2].sum() == pytest.approx(prob.sum(dtype=float))
     assert rows[:, 3].sum() == pytest.approx(((prob.astype(float) - reference) ** 2).sum())
+
+
+def test_sums_add_one_pixel_after_the_other():
+    """To the last bit, though pixels of the first bin, which are most of them, are added apart from the others."""
+    rng = np.random.default_rng(1)
+    values = rng.random(5000).astype(np.float32) ** 6
+    votes = rng.integers(0, 4, 5000) * (rng.random(5000) < 0.2)
+    p, marked, every = values.astype(float), votes > 1, np.ones(5000, dtype=bool)
+
+    def expected(code, *weights):
+        n = np.bincount(code)
+        sums = [np.bincount(code, weights=of_pixels) for of_pixels in weights]
+        return [(int(one), int(n[one]), *(float(of[one]) for of in sums)) for one in np.flatnonzero(n)]
+
+    bins = [np.maximum(np.ceil(p * number).astype(int) - 1, 0) for number in (20, 10, 50)]
+    found = [row[:4] for row in calibration_bins(values, marked, every)]
+    assert found == expected(bins[0], p, (p - marked) ** 2)
+    found = [(4 * level + n_marked, *row) for level, _, n_marked, *row in vote_bins(values, votes, 3, every)]
+    assert found == expected(4 * bins[1] + votes, p, p**2)
+    found = uncertainty_bins(values, marked, votes, 3, every)
+    assert found == expected(bins[2], p, marked, 4 * (votes / 3) * (1 - votes / 3))
 
 
 @pytest.mark.parametrize("name", ["p.tif", "p.nii.gz"])
