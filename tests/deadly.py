@@ -1,5 +1,6 @@
-"""A task that kills its process, for tests of those who start it."""
+"""Tasks for tests of those who start processes: one that kills its process, and one that looks at it."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -12,3 +13,8 @@ def squared(task: tuple[int, str]) -> int:
             Path(place).touch()
         os._exit(137)
     return number**2
+
+
+def seldom_seeks(number: int) -> tuple[int, bool]:
+    """The number, and whether its process seeks garbage less often than Python does by default."""
+    return number, gc.get_threshold()[0] > 10_000

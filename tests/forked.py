@@ -17,6 +17,7 @@ import threading
 import traceback
 import types
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import BaseContext
 from typing import Any, NoReturn
@@ -38,9 +39,11 @@ def _remember(connection: Connection) -> None:
     _connected.add(connection.engine)
 
 
-def pool_of_copies(max_workers: int, mp_context: BaseContext) -> ProcessPoolExecutor:
+def pool_of_copies(max_workers: int, mp_context: BaseContext, initializer: Callable[[], None]) -> ProcessPoolExecutor:
     """`ProcessPoolExecutor` whose processes are copies; tasks and results are pickled all the same."""
-    return ProcessPoolExecutor(max_workers, multiprocessing.get_context("fork") if CAN_FORK else mp_context)
+    return ProcessPoolExecutor(
+        max_workers, multiprocessing.get_context("fork") if CAN_FORK else mp_context, initializer
+    )
 
 
 class Forked(subprocess.Popen):  # type: ignore[type-arg]

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deadly import squared
+from deadly import seldom_seeks, squared
 from segassay.workers import pool
 from segassay.workers.order import each_in_order, in_order
 from segassay.workers.tasks import LostError
@@ -16,7 +16,7 @@ def test_processes_start_only_where_they_pay(monkeypatch, n_jobs, start_seconds,
     started = [0]
 
     class Pool(ThreadPoolExecutor):
-        def __init__(self, n, mp_context):
+        def __init__(self, n, mp_context, initializer):
             started.append(n)
             super().__init__(n)
 
@@ -31,7 +31,7 @@ def test_long_jobs_are_handed_over_alone(monkeypatch, long_job, expected):
     chunks = []
 
     class Pool(ThreadPoolExecutor):
-        def __init__(self, n, mp_context):
+        def __init__(self, n, mp_context, initializer):
             super().__init__(n)
 
         def map(self, *jobs, chunksize):
@@ -45,9 +45,11 @@ def test_long_jobs_are_handed_over_alone(monkeypatch, long_job, expected):
     assert chunks == [expected]
 
 
-def test_real_processes_keep_the_order(monkeypatch):
+def test_real_processes_keep_the_order_and_spend_memory(monkeypatch):
     monkeypatch.setattr(pool, "START_SECONDS", 0)
-    assert list(in_order(abs, list(range(-30, 0)), n_jobs=2)) == list(range(30, 0, -1))
+    numbers, seldom = zip(*in_order(seldom_seeks, list(range(30)), n_jobs=2), strict=True)
+    assert numbers == tuple(range(30))
+    assert all(seldom[2:])  # the first two are done in this process
 
 
 def test_without_jobs_there_is_nothing():

@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TypeVar
 
+from segassay.workers.memory import spend_memory
 from segassay.workers.tasks import LostError, lost
 
 __all__ = ["START_SECONDS", "Pool"]
@@ -93,7 +94,7 @@ def _shared(
     work: Callable[[_Task], _Result], tasks: Sequence[_Task], n_processes: int, chunk: int
 ) -> Iterator[_Result]:
     spawn = multiprocessing.get_context("spawn")  # a copy of a process with threads may hang
-    with ProcessPoolExecutor(n_processes, mp_context=spawn) as pool:
+    with ProcessPoolExecutor(n_processes, mp_context=spawn, initializer=spend_memory) as pool:
         try:
             yield from pool.map(work, tasks, chunksize=chunk)
         except BaseException:
