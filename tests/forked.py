@@ -45,6 +45,12 @@ def pool_of_copies(max_workers: int, mp_context: BaseContext) -> ProcessPoolExec
     return ProcessPoolExecutor(max_workers, multiprocessing.get_context("fork") if CAN_FORK else mp_context)
 
 
+def forgetting(*packages: str) -> str:
+    """Code that forgets packages: what imports them after it imports them anew, as in a fresh process."""
+    names = f"[name for name in sys.modules if name.partition('.')[0] in {packages}]"
+    return f"import sys\nfor name in {names}:\n    del sys.modules[name]\n"
+
+
 class Forked(subprocess.Popen):  # type: ignore[type-arg]
     """`subprocess.Popen`, with copies for `python -c CODE …`, `python -m MODULE …` and `python SCRIPT …`."""
 

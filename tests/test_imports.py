@@ -11,7 +11,7 @@ import pytest
 
 import segassay
 import segassay_monai
-from forked import Forked
+from forked import Forked, forgetting
 
 HEAVY = ("torch", "monai", "ignite", "mlflow", "sqlalchemy", "matplotlib", "seaborn")
 ARRAYS = ("numpy", "pandas", "scipy")
@@ -67,8 +67,7 @@ def test_importing_any_module_changes_no_variable_handler_or_log_level_of_others
     code = f"""
 import logging, os, signal, sys
 import matplotlib, mlflow, nibabel, sqlalchemy, tifffile, torch, monai.bundle, monai.engines, ignite.handlers, pandas
-for name in [name for name in sys.modules if name.partition(".")[0] in ("segassay", "segassay_monai")]:
-    del sys.modules[name]
+{forgetting("segassay", "segassay_monai")}
 sys.excepthook = sys.__excepthook__
 logging.root.setLevel(logging.WARNING)
 for logger in logging.root.manager.loggerDict.values():
