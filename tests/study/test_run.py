@@ -413,6 +413,31 @@ def test_a_member_that_another_process_trains_is_not_trained_again(fresh, new_st
     assert not planned.is_done(planned.members[0])
 
 
+def test_if_no_member_can_be_trained_that_is_said_and_nothing_is_judged(fresh, new_store, monkeypatch):
+    """With a single model there is something to judge; what failed then counts as missing."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(fresh.parent))
+    planned = plan_study(fresh)
+    first, *others = planned.members
+    judged: list[Study] = []
+
+    def failing(study: Study, *words: object) -> None:
+        for member in others if first.id in done else planned.members:
+            store.note_failure(study, member, "a.png is broken; export it\nmore")
+
+    done: set[str] = set()
+    monkeypatch.setattr("segassay_monai.study.run.work_side_by_side", failing)
+    monkeypatch.setattr("segassay_monai.study.run.judge", lambda study, workers: judged.append(study) or [])
+    what = rf"lab.yaml has 8 members, of which none could be trained; {first.id}: a.png is broken; export it; fix what stopped"
+    with pytest.raises(DataError, match=what):
+        run_study(planned)
+    assert not judged
+    done.add(first.id)
+    monkeypatch.setattr(Study, "is_done", lambda study, task: task.id in done)
+    monkeypatch.setattr("segassay_monai.study.run.mend", lambda study, tasks: None)
+    run_study(planned)
+    assert len(judged) == 1
+
+
 @pytest.mark.usefixtures("_forked_workers")
 def test_processes_that_cannot_start_end_the_run(fresh):
     planned = plan_study(fresh)

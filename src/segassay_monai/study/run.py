@@ -15,7 +15,7 @@ from typing import Any
 import segassay
 from segassay import tracking
 from segassay.data.dataset import data_hash
-from segassay.errors import DataError, UsageError
+from segassay.errors import DataError, UsageError, number_of
 from segassay.workers.cluster import connected
 from segassay_monai.ensemble.classes import SEPARATE, TOUCHING
 from segassay_monai.study.file import as_yaml
@@ -115,12 +115,22 @@ def run_study(
                 f"still to be done, first {left[0].id}"
             )
             raise DataError.of(study.path, what, "run it again")
+        _refuse_without_members(study)
         with claim(study, "evaluation", timeout=-1):
             evaluations = judge(study, workers)
     if is_last:
         send_rest(study, progress=progress)
     failed = {task.id: failure(study, task) for task in study.tasks.values()}
     return Outcome({name: reason for name, reason in failed.items() if reason}, evaluations)
+
+
+def _refuse_without_members(study: Study) -> None:
+    """Stop if no member could be trained: there is nothing to judge."""
+    reasons = [failure(study, planned) for planned in study.members]
+    if all(reasons):
+        first = f"{study.members[0].id}: {reasons[0].splitlines()[0]}"
+        what = f"has {number_of(len(reasons), 'member')}, of which none could be trained; {first}"
+        raise DataError.of(study.path, what, "fix what stopped them, and run the study again")
 
 
 def _warn_without_instances(study: Study, tasks: Sequence[Task]) -> None:
