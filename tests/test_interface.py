@@ -129,7 +129,8 @@ for name, words, out in [("train", [{dataset!r}], True), ("predict", [{models!r}
 @pytest.mark.parametrize("missing", ["monai", "torch"])
 def test_without_the_extra_python_says_what_to_install(dataset, models, tmp_path, monkeypatch, missing):
     monkeypatch.setattr(subprocess, "Popen", Forked)
-    code = forgetting("segassay", "segassay_monai", "monai", "ignite", missing) + WITHOUT.format(missing=missing, dataset=str(dataset), models=str(models))
+    code = WITHOUT.format(missing=missing, dataset=str(dataset), models=str(models))
+    code = forgetting("segassay", "segassay_monai", "monai", "ignite", missing) + code
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     hint = f'training needs {missing}; install it with: pip install "segassay[monai]"'
     assert done.stdout.splitlines() == [f"{name} {hint}" for name in ("train", "predict", "plan_study", "Workflow")], (

@@ -79,7 +79,9 @@ with Client({address!r}, authkey=b"tests") as call:
 """
 
 
-def test_mlflow_runs_an_evaluation_from_a_clone(installed: Path, new_store: Callable[[Path], str], tmp_path, monkeypatch):
+def test_mlflow_runs_an_evaluation_from_a_clone(
+    installed: Path, new_store: Callable[[Path], str], tmp_path, monkeypatch
+):
     monkeypatch.setenv("PATH", f"{installed}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path))
     data = simulate(tmp_path / "data", Simulation(shape=(32, 32), n_cases=2, images_per_subject=1, n_nuclei=3))
