@@ -427,7 +427,8 @@ def test_if_no_member_can_be_trained_that_is_said_and_nothing_is_judged(fresh, n
     done: set[str] = set()
     monkeypatch.setattr("segassay_monai.study.run.work_side_by_side", failing)
     monkeypatch.setattr("segassay_monai.study.run.judge", lambda study, workers: judged.append(study) or [])
-    what = rf"lab.yaml has 8 members, of which none could be trained; {first.id}: a.png is broken; export it; fix what"
+    what = rf"lab.yaml has 8 members, of which none could be trained; {first.id}: a.png is broken; export it; "
+    what += "fix what stopped"
     with pytest.raises(DataError, match=what):
         run_study(planned)
     assert not judged
