@@ -8,7 +8,7 @@ import pickle
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,6 +88,12 @@ def pytest_collectstart() -> None:
     import pandas as pd
 
     pd.set_option("mode.string_storage", "python")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Seek examples in docstrings of the packages alone: files of tests have none, and each was loaded for them."""
+    return [one for one in (yield) if type(one).__name__ != "DoctestModule"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,6 +4,7 @@ They are processes all the same: each has its own memory and its own end, and ca
 (no Linux, or a GPU) a fresh process is started.
 """
 
+import asyncio
 import atexit
 import contextvars
 import gc
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 import types
 import weakref
@@ -46,6 +48,12 @@ def pool_of_copies(max_workers: int, mp_context: BaseContext, initializer: Calla
     )
 
 
+def forgetting(*packages: str) -> str:
+    """Code that forgets packages: what imports them after it imports them anew, as in a fresh process."""
+    names = f"[name for name in sys.modules if name.partition('.')[0] in {packages}]"
+    return f"import sys\nfor name in {names}:\n    del sys.modules[name]\n"
+
+
 class Forked(subprocess.Popen):  # type: ignore[type-arg]
     """`subprocess.Popen`, with copies for `python -c CODE …`, `python -m MODULE …` and `python SCRIPT …`."""
 
@@ -67,6 +75,8 @@ class Forked(subprocess.Popen):  # type: ignore[type-arg]
             if rest[20]:
                 os.setsid()
             _become(words, cwd, env, (to_child, from_child, error_out), (own_in, own_out, own_err))
+        while rest[20] and os.getsid(self.pid) != self.pid:  # who asks for its group must not get ours
+            time.sleep(0.001)
         self._child_created = True
         _made.add(self)
         self._close_pipe_fds(*rest[9:15])  # type: ignore[attr-defined]
@@ -113,7 +123,7 @@ def _become(words: list[str], cwd: Any, env: Any, ends: tuple[int, ...], others:
 
 
 def _leave_behind(pipes: tuple[int, ...]) -> None:
-    """What a fresh process does not have: pipes, connections, a run of MLflow, things to do at its end."""
+    """What a fresh process does not have: pipes, connections, a run of MLflow, a loop, things to do at its end."""
     for fd in pipes:
         if fd != -1:
             os.close(fd)
@@ -127,6 +137,7 @@ def _leave_behind(pipes: tuple[int, ...]) -> None:
         engine.dispose(close=False)
     if (fluent := sys.modules.get("mlflow.tracking.fluent")) is not None:
         fluent._active_run_stack.set([])
+    asyncio.set_event_loop_policy(None)  # forgets the loop in which this copy was made
     gc.freeze()  # nothing of the process before is closed here
     atexit._clear()
     signal.signal(signal.SIGINT, signal.default_int_handler)

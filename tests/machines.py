@@ -38,19 +38,26 @@ class Machines:
         self._fork: Any = multiprocessing.get_context("fork")
         self._processes: list[Any] = []
         self._workers: list[Any] = []
+        self._open = self._fork.Event()
         self.address = ""
         self._settings: Any = dask.config.set(_SETTINGS)
 
-    def start(self, n: int, *, late: float = 0) -> "Machines":
-        """Start the scheduler and `n` workers, so many seconds later; returns at once."""
+    def start(self, n: int, *, locked_out: bool = False) -> "Machines":
+        """Start the scheduler and `n` workers, which may be locked out until `let_in`; returns at once."""
         ours, theirs = self._fork.Pipe()
         self._start(_schedule, theirs)
         assert ours.poll(60), "no scheduler"
         self.address = ours.recv()
         for number in range(n):
             self._workers.append(self._fork.Value("i", 0))
-            self._start(_supervise, self.address, f"machine {number}", self._folder, self._workers[-1], late)
+            self._start(_supervise, self.address, f"machine {number}", self._folder, self._workers[-1], self._open)
+        if not locked_out:
+            self.let_in()
         return self
+
+    def let_in(self) -> None:
+        """Let the workers join the scheduler."""
+        self._open.set()
 
     def _start(self, target: Any, *words: Any) -> None:
         process = self._fork.Process(target=target, args=words)
@@ -93,9 +100,9 @@ def _schedule(told: Connection) -> None:
     asyncio.run(serve())
 
 
-def _supervise(address: str, name: str, folder: Path, pid: Any, late: float) -> None:
+def _supervise(address: str, name: str, folder: Path, pid: Any, is_open: Any) -> None:
     """Start a worker, and another one whenever it is killed, as Dask's nanny does."""
-    time.sleep(late)
+    is_open.wait()
     while True:
         worker = multiprocessing.get_context("fork").Process(target=_work, args=(address, name, folder))
         worker.start()

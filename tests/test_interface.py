@@ -13,6 +13,7 @@ import pytest
 import segassay
 import segassay_monai
 from bundles import TINY
+from forked import Forked, forgetting
 from segassay.errors import DataError, UsageError
 from segassay.simulation.dataset import Simulation, simulate
 
@@ -126,8 +127,10 @@ for name, words, out in [("train", [{dataset!r}], True), ("predict", [{models!r}
 
 
 @pytest.mark.parametrize("missing", ["monai", "torch"])
-def test_without_the_extra_python_says_what_to_install(dataset, models, tmp_path, missing):
+def test_without_the_extra_python_says_what_to_install(dataset, models, tmp_path, monkeypatch, missing):
+    monkeypatch.setattr(subprocess, "Popen", Forked)
     code = WITHOUT.format(missing=missing, dataset=str(dataset), models=str(models))
+    code = forgetting("segassay", "segassay_monai", "monai", "ignite", missing) + code
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     hint = f'training needs {missing}; install it with: pip install "segassay[monai]"'
     assert done.stdout.splitlines() == [f"{name} {hint}" for name in ("train", "predict", "plan_study", "Workflow")], (

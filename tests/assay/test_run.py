@@ -17,7 +17,7 @@ from PIL import Image
 
 import command
 from folders import contents
-from forked import pool_of_copies
+from forked import Forked, forgetting, pool_of_copies
 from published_lab import Lab, use_tables
 from segassay import tracking
 from segassay.assay import evaluate, numbers
@@ -391,15 +391,17 @@ def test_overwrite_replaces_an_evaluation_and_a_failure_leaves_it(tiny, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out"]
 
 
-def test_without_mlflow_the_library_is_not_loaded(tiny, tmp_path):
+def test_without_mlflow_the_library_is_not_loaded(tiny, tmp_path, monkeypatch):
+    libraries = ("mlflow", "torch", "monai")
     lines = (
-        "import sys\n"
+        f"{forgetting('segassay', 'segassay_monai', *libraries)}"
         "from segassay import cli\n"
         f"sys.argv = ['segassay', 'evaluate', {str(tiny)!r}, '--out', {str(tmp_path / 'out')!r}, '--no-mlflow', "
         "'--jobs', '1']\n"
         "try:\n    cli.main()\n"
-        "finally:\n    print([name for name in ('mlflow', 'torch', 'monai') if name in sys.modules])\n"
+        f"finally:\n    print([name for name in {libraries} if name in sys.modules])\n"
     )
+    monkeypatch.setattr(subprocess, "Popen", Forked)
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "compared masks of 2 of 2 images" in done.stderr

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 
 from command import without_pictures
+from forked import Forked
 from lab_like import lab, with_fewer_members
 from segassay import evaluate
 from segassay.assay.write import write_results
@@ -26,7 +26,9 @@ import segassay
 from segassay.report import page, plots
 from segassay.report.gallery import make
 from segassay.workers import pool
+from threadpoolctl import threadpool_limits
 if __name__ == "__main__":
+    threadpool_limits(4)  # of a copy; a fresh process has them from the environment
     pool.START_SECONDS = 0
     start = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")  # copies have loaded all
     pool.ProcessPoolExecutor = lambda n, mp_context: ProcessPoolExecutor(n, start)
@@ -50,7 +52,8 @@ def test_tables_have_the_same_bytes_with_four_threads_and_two_processes(written)
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "4")
     path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, str(written / "evaluate.py"), str(written / "again")]
-    subprocess.run(command, check=True, env=os.environ | threads | {"PYTHONPATH": path})
+    with Forked(command, env=os.environ | threads | {"PYTHONPATH": path}) as process:
+        assert process.wait(300) == 0
     tables = {path.name: path.read_bytes() for path in (written / "out/tables").iterdir()}
     again = {path.name: path.read_bytes() for path in (written / "again/tables").iterdir()}
     assert len(tables) > 12

@@ -395,7 +395,9 @@ for folder, *more in calls:
 
 
 @pytest.fixture(scope="module")
-def called(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, tuple[str, str, str]]]:
+def called(
+    dataset: Path, new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, tuple[str, str, str]]]:
     """One process without PYTHONPATH, in the folders one after the other: exit code, output and errors of each call.
 
     As with `python -m`, the current folder is where Python looks first for a module; the first is that with most in it.
@@ -413,6 +415,7 @@ def called(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     words = ["--dataset_dir", str(dataset), *(str(word) for k, v in TINY.items() for word in (f"--{k}", v))]
     code = COMMAND.format(words=words, calls=[[str(word) for word in call] for call in calls.values()])
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["MLFLOW_TRACKING_URI"] = new_store(tmp_path_factory.mktemp("store"))
     process = [sys.executable, "-c", code]
     done = subprocess.run(process, cwd=calls["root"][0], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,9 @@
 """Tables as an Excel workbook: numbers are numbers, names are text, and the same tables give the same bytes."""
 
+import datetime
+import io
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +46,26 @@ def test_numbers_are_numbers_and_what_is_missing_is_empty(sheet) -> None:
     assert columns["seed"] == [0, None, 2, 3, 4, 5]
 
 
-def test_a_file_of_the_same_tables_has_the_same_bytes(tmp_path: Path) -> None:
+def test_a_file_of_the_same_tables_has_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before: list[bytes] = []
+    finished = workbooks._finished
+    monkeypatch.setattr(workbooks, "_finished", lambda data, rows: before.append(data) or finished(data, rows))
     write_workbook(tmp_path / "1.xlsx", {"counts": TABLE, "empty": TABLE[:0]})
-    time.sleep(2.1)  # times in a zip have steps of two seconds
+    now, later = time.time, datetime.timedelta(seconds=10)
+
+    class Later(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
+            return super().now(tz) + later
+
+    monkeypatch.setattr(time, "time", lambda: now() + later.total_seconds())
+    monkeypatch.setattr(datetime, "datetime", Later)
     write_workbook(tmp_path / "2.xlsx", {"counts": TABLE, "empty": TABLE[:0]})
+    monkeypatch.undo()
     assert (tmp_path / "1.xlsx").read_bytes() == (tmp_path / "2.xlsx").read_bytes()
+    one, other = (zipfile.ZipFile(io.BytesIO(data)) for data in before)
+    assert one.read("docProps/core.xml") != other.read("docProps/core.xml"), "two times, else nothing is shown here"
+    assert {of.date_time for of in one.infolist()} != {of.date_time for of in other.infolist()}
 
 
 def test_a_table_that_no_sheet_holds_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

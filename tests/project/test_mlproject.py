@@ -4,13 +4,16 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Listener
 from pathlib import Path
 
 import mlflow
 import pytest
 import yaml
 
+from forked import Forked
 from segassay.simulation.dataset import Simulation, simulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,12 +50,39 @@ def test_an_entry_point_calls_segassay_with_all_its_parameters(name, monkeypatch
     assert all(option in shown for option in options), options
 
 
-def test_mlflow_runs_an_evaluation_from_a_clone(new_store: Callable[[Path], str], tmp_path, monkeypatch):
-    (tmp_path / "bin").mkdir()
-    script = tmp_path / "bin" / "segassay"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m segassay "$@"\n')
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+@pytest.fixture
+def installed(tmp_path: Path) -> Iterator[Path]:
+    """Folder with a command `segassay`, which asks this process for a copy of it that runs `python -m segassay`."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    with Listener(None, "AF_UNIX" if sys.platform == "linux" else None, authkey=b"tests") as calls:
+        (folder / "segassay").write_text(CALL.format(python=sys.executable, address=calls.address))
+        (folder / "segassay").chmod(0o755)
+
+        def answer() -> None:
+            with calls.accept() as call:
+                words, cwd, environment = call.recv()
+                call.send(Forked([sys.executable, "-m", "segassay", *words], cwd=cwd, env=environment).wait())
+
+        answering = threading.Thread(target=answer, daemon=True)
+        answering.start()
+        yield folder
+        answering.join(5)
+
+
+CALL = """#!{python} -E
+import os, sys
+from multiprocessing.connection import Client
+with Client({address!r}, authkey=b"tests") as call:
+    call.send((sys.argv[1:], os.getcwd(), dict(os.environ)))
+    sys.exit(call.recv())
+"""
+
+
+def test_mlflow_runs_an_evaluation_from_a_clone(
+    installed: Path, new_store: Callable[[Path], str], tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PATH", f"{installed}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path))
     data = simulate(tmp_path / "data", Simulation(shape=(32, 32), n_cases=2, images_per_subject=1, n_nuclei=3))
     monkeypatch.chdir(ROOT)

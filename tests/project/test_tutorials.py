@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from forked import Forked
+
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.ipynb"))
 sys.path.insert(0, str(ROOT / "docs"))
@@ -23,6 +25,7 @@ def shown(notebook: "nbformat.NotebookNode") -> list[list[tuple[str, ...]]]:
 
 
 SMALLER = """
+%matplotlib inline
 import functools
 import segassay
 from segassay.simulation.dataset import Simulation, simulate
@@ -31,7 +34,7 @@ segassay.simulate = functools.partial(simulate, settings=Simulation(shape=(96, 9
 
 
 def smaller(path: Path, copy: Path) -> Path:
-    """The same notebook on fewer and smaller images."""
+    """The same notebook on fewer and smaller images, with figures as in a fresh process, of which a kernel is none."""
     notebook = nbformat.read(path, as_version=4)
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
     first.source = SMALLER + first.source
@@ -42,6 +45,7 @@ def smaller(path: Path, copy: Path) -> Path:
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_a_tutorial_runs_and_shows_what_is_kept(path, monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("jupyter_client.launcher.Popen", Forked)
     kept = nbformat.read(path, as_version=4)
     run = notebooks.run(smaller(path, tmp_path / path.name))
     assert shown(run) == shown(kept)
