@@ -8,7 +8,6 @@ and errors of its own.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -155,29 +154,11 @@ def average(masks: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def _depth(mask: np.ndarray, most: float = 3.0) -> np.ndarray:
-    """Distance into (positive) or from (negative) the mask, at most `most`; the outline lies between two pixels."""
-    reach = int(most + 0.5)
-    beside = np.pad(mask, reach, mode="edge")  # of pixels that differ one in the image is the nearest
-    depth, is_far = np.full(mask.shape, most), np.ones(mask.shape, dtype=bool)
-    for distance, shifts in _rings(mask.ndim, reach):
-        if distance - 0.5 >= most:
-            break
-        near = np.zeros(mask.shape, dtype=bool)
-        for shift in shifts:
-            near |= beside[tuple(slice(by, by + n) for by, n in zip(shift, mask.shape, strict=True))] != mask
-        near &= is_far
-        depth[near] = distance - 0.5
-        is_far &= ~near
-    return np.where(mask, depth, -depth)
-
-
-@cache
-def _rings(n_axes: int, reach: int) -> list[tuple[float, list[tuple[int, ...]]]]:
-    """Distances to other pixels in ascending order, and what lies so far away, counted from a corner at `-reach`."""
-    of: dict[int, list[tuple[int, ...]]] = {}
-    for shift in np.ndindex(*[2 * reach + 1] * n_axes):
-        of.setdefault(sum((by - reach) ** 2 for by in shift), []).append(shift)
-    return [(float(np.sqrt(square)), of[square]) for square in sorted(of) if square]
+    """Distance into (positive) or from (negative) the mask, at most `most`."""
+    if not mask.any():
+        return np.full(mask.shape, -most)
+    inside, outside = ndimage.distance_transform_edt(mask), ndimage.distance_transform_edt(~mask)
+    return np.clip(np.where(mask, inside - 0.5, 0.5 - outside), -most, most)
 
 
 def assay(study: Study) -> dict[str, dict[str, Any]]:
