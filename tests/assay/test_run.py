@@ -5,8 +5,8 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing.context import BaseContext
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -259,9 +259,9 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_processes(sm
     assert list(one) == list(two)
 
 
-def _pool(started: list[int], n: int, mp_context: BaseContext) -> ProcessPoolExecutor:
+def _pool(started: list[int], n: int, **options: Any) -> ProcessPoolExecutor:
     started.append(n)
-    return pool_of_copies(n, mp_context)
+    return pool_of_copies(n, **options)
 
 
 def test_the_order_of_raters_changes_no_number(small, found, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from command import without_pictures
 from forked import Forked
@@ -26,12 +27,10 @@ import segassay
 from segassay.report import page, plots
 from segassay.report.gallery import make
 from segassay.workers import pool
-from threadpoolctl import threadpool_limits
 if __name__ == "__main__":
-    threadpool_limits(4)  # of a copy; a fresh process has them from the environment
     pool.START_SECONDS = 0
     start = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")  # copies have loaded all
-    pool.ProcessPoolExecutor = lambda n, mp_context: ProcessPoolExecutor(n, start)
+    pool.ProcessPoolExecutor = lambda n, mp_context, initializer: ProcessPoolExecutor(n, start, initializer)
     plots.draw_figures = page.write_report = make.make_gallery = lambda *arguments, **options: None  # tables only
     segassay.evaluate(**with_fewer_members(lab(n_images=1)), out=sys.argv[1], n_jobs=2)
 """
@@ -52,7 +51,8 @@ def test_tables_have_the_same_bytes_with_four_threads_and_two_processes(written)
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "4")
     path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, str(written / "evaluate.py"), str(written / "again")]
-    with Forked(command, env=os.environ | threads | {"PYTHONPATH": path}) as process:
+    environment = os.environ | threads | {"PYTHONPATH": path}  # of a fresh process; a copy has the threads of ours
+    with threadpool_limits(4), Forked(command, env=environment) as process:
         assert process.wait(300) == 0
     tables = {path.name: path.read_bytes() for path in (written / "out/tables").iterdir()}
     again = {path.name: path.read_bytes() for path in (written / "again/tables").iterdir()}
