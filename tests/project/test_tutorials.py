@@ -27,8 +27,10 @@ def shown(notebook: "nbformat.NotebookNode") -> list[list[tuple[str, ...]]]:
 SMALLER = """
 %matplotlib inline
 import functools
+import matplotlib.pyplot
 import segassay
 from segassay.simulation.dataset import Simulation, simulate
+matplotlib.pyplot.close("all")  # those of the process whose copy this is
 segassay.simulate = functools.partial(simulate, settings=Simulation(shape=(96, 96), n_cases=8))
 """
 
