@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from folders import contents
@@ -144,6 +145,19 @@ def test_an_address_without_meaning_is_refused_and_no_password_is_shown(address,
         Store(address)
     assert str(error.value).startswith(message)
     assert "secret" not in str(error.value)
+
+
+def test_a_library_that_has_no_credentials_is_not_taken_for_an_unknown_kind():
+    """Azure's raises a ValueError, as fsspec does where a kind is unknown."""
+
+    class Locked(fsspec.AbstractFileSystem):
+        def __init__(self, **settings: object) -> None:
+            raise ValueError("Must provide either a connection_string\nor account_name")
+
+    fsspec.register_implementation("locked", Locked)
+    expected = "cannot be opened: Must provide either a connection_string or account_name; look at the credentials of"
+    with pytest.raises(UsageError, match=f"locked://bucket/lab: {expected}"):
+        Store("locked://bucket/lab")
 
 
 def test_a_path_is_no_address_also_where_it_looks_like_one(tmp_path, monkeypatch):

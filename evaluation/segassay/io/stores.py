@@ -46,7 +46,8 @@ class Store:
         address: Such as `s3://bucket/lab`.
 
     Raises:
-        UsageError: If the kind of store is not known, its library is not installed, or there is a password in it.
+        UsageError: If the kind of store is not known, its library is not installed or cannot open it, or there is a
+            password in it.
     """
 
     def __init__(self, address: str) -> None:
@@ -58,18 +59,24 @@ class Store:
         if kind in _NO_STORES:
             raise UsageError(f"{address}: expected a path, or an object store such as s3://bucket/lab")
         try:
+            from fsspec import get_filesystem_class
             from fsspec.core import url_to_fs
         except ImportError as error:
             raise UsageError(f"{address}: addresses need fsspec; install it with: {_EXTRA}") from error
         try:
-            self._fs, root = url_to_fs(address, use_listings_cache=False)
+            get_filesystem_class(kind.rpartition("::")[2])
         except ValueError as error:
             raise UsageError(
                 f"{address}: no kind of store is called {kind}; expected such as s3://bucket/lab"
             ) from error
         except ImportError as error:
             action = f"install it with: {_EXTRA}" if kind == "s3" else "install what it names"
-            raise UsageError(f"{address}: {' '.join(str(error).split())}; {action}") from error
+            raise UsageError(f"{address}: {_reason(error)}; {action}") from error
+        try:
+            self._fs, root = url_to_fs(address, use_listings_cache=False)
+        except Exception as error:  # each library of a store has its own; without credentials Azure's has a ValueError
+            action = "look at the credentials of the store's library"
+            raise UsageError(f"{address}: cannot be opened: {_reason(error)}; {action}") from error
         self.root = str(root).rstrip("/")
         self.is_file = False  # `files` finds out
 
