@@ -32,6 +32,7 @@ _NO_STORES = ("http", "https", "file", "local")  # folders of pages are not list
 _STATES = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "updated", "created")
 _N_THREADS = 16  # a store answers many requests together in little more time than one
 _FREE = 2**28  # bytes of the disk that stay free
+_CREDENTIALS = "look at the credentials of the store's library, such as AWS_PROFILE"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -75,8 +76,7 @@ class Store:
         try:
             self._fs, root = url_to_fs(address, use_listings_cache=False)
         except Exception as error:  # each library of a store has its own; without credentials Azure's has a ValueError
-            action = "look at the credentials of the store's library"
-            raise UsageError(f"{address}: cannot be opened: {_reason(error)}; {action}") from error
+            raise UsageError(f"{address}: cannot be opened: {_reason(error)}; {_CREDENTIALS}") from error
         self.root = str(root).rstrip("/")
         self.is_file = False  # `files` finds out
 
@@ -168,8 +168,7 @@ class Store:
                 self.address, f"cannot be {doing}: it is not there", "look at the address"
             ) from error
         except PermissionError as error:
-            action = "look at the credentials of fsspec, such as AWS_PROFILE"
-            raise TransferError.of(self.address, f"cannot be {doing}: {_reason(error)}", action) from error
+            raise TransferError.of(self.address, f"cannot be {doing}: {_reason(error)}", _CREDENTIALS) from error
         except OSError as error:
             if error.errno in _NO_ROOM:
                 what = f"cannot be copied: {error.strerror} on this machine"
