@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from segassay.data.dataset import Dataset, read_dataset
 from segassay.data.published.download import download
 from segassay.io.images import read_mask
 from segassay.masks.joint import joint_overlaps
-from segassay.masks.overlaps import label_objects, match_overlaps
+from segassay.masks.overlaps import label_objects, match_each
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.tables.build import build_tables
 
@@ -180,9 +181,8 @@ def _time_masks(panel: str, n: int, masks: np.ndarray) -> list[dict[str, Any]]:
 
 def _compare_all(labels: Sequence[np.ndarray]) -> None:
     joint = joint_overlaps(labels)
-    for a in range(len(labels)):
-        for b in range(a + 1, len(labels)):
-            match_overlaps(joint.pair(a, b))
+    for _ in match_each(joint.pair(a, b) for a, b in combinations(range(len(labels)), 2)):
+        pass
 
 
 def _slopes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from scipy.spatial.distance import jaccard
 from stardist.matching import matching
 
 from segassay.masks.joint import joint_overlaps
-from segassay.masks.overlaps import match_overlaps
+from segassay.masks.overlaps import match_each
 
 # stardist keeps IoU in float32 and counts IoU >= threshold, so the next number above .5 must be a float32
 JUST_ABOVE_HALF = float(np.nextafter(np.float32(0.5), np.float32(1)))
@@ -48,11 +48,8 @@ Contender = Callable[[Sequence[np.ndarray]], list[Outcome]]
 def segassay_joint(labels: Sequence[np.ndarray]) -> list[Outcome]:
     """All pairs from one table of overlaps; mean IoU of the one-to-one assignment that maximises the sum of IoU."""
     joint = joint_overlaps(labels)
-    outcomes = []
-    for a, b in combinations(range(len(labels)), 2):
-        matches = match_overlaps(joint.pair(a, b), [0.5])
-        outcomes.append(Outcome(int(matches.tp[0]), float(matches.f1[0]), matches.mean_iou))
-    return outcomes
+    found = match_each((joint.pair(a, b) for a, b in combinations(range(len(labels)), 2)), [0.5])
+    return [Outcome(int(matches.tp[0]), float(matches.f1[0]), matches.mean_iou) for matches in found]
 
 
 def stardist_matching(labels: Sequence[np.ndarray]) -> list[Outcome]:

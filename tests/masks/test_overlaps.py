@@ -14,6 +14,7 @@ from segassay.masks import overlaps
 from segassay.masks.objects import label_objects
 from segassay.masks.overlaps import (
     IOU_THRESHOLDS,
+    match_each,
     match_objects,
     match_overlaps,
     overlap_table,
@@ -179,6 +180,24 @@ class TestMatchObjects:
     def test_refuses_thresholds_at_which_matches_are_not_unique(self, thresholds):
         with pytest.raises(ValueError, match="IoU thresholds must be"):
             match_objects(EMPTY, EMPTY, thresholds)
+
+
+class TestMatchEach:
+    @pytest.mark.parametrize("at_once", [1, 60, 10**6])
+    def test_every_table_gets_what_it_gets_alone(self, monkeypatch, at_once):
+        monkeypatch.setattr(overlaps, "_AT_ONCE", at_once)
+        empty = np.zeros((7, 8), dtype=np.int32)
+        images = [empty, empty + 1, *map(random_labels, range(5))]
+        tables = [overlap_table(a, b) for a in images for b in images]
+        found = list(match_each(iter(tables)))
+        assert len(found) == len(tables)
+        for table, matches in zip(tables, found, strict=True):
+            alone = match_overlaps(table)
+            for name in vars(alone):
+                np.testing.assert_array_equal(getattr(matches, name), getattr(alone, name), name)
+
+    def test_without_tables_there_is_nothing(self):
+        assert list(match_each([])) == []
 
 
 class TestSegmentationQuality:

@@ -71,7 +71,7 @@ ESTIMATORS = (
 """Modules whose public functions measure something."""
 
 NO_MEASURE = {
-    *("joint_overlaps", "label_objects", "overlap_table", "match_overlaps"),  # steps to match_objects
+    *("joint_overlaps", "label_objects", "overlap_table", "match_each", "match_overlaps"),  # steps to match_objects
     *("surface_distances", "joint_surface_distances", "image_diagonal", "depth_in"),  # what distances are read off
     *(
         "as_scores",

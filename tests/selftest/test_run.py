@@ -28,6 +28,7 @@ WITHOUT_PUBLISHED_VALUE = {
         "dice_iou",
         "joint_overlaps",
         "label_objects",
+        "match_each",
         "match_overlaps",
         "overlap_table",
     },  # steps of match_objects

@@ -6,10 +6,10 @@ Objects are compared once: the table holds every pair of objects that share a pi
 measures. `a` is the reference and `b` the prediction; Dice, IoU, F1 and mean IoU do not change when they are swapped.
 Many annotations of one image are compared in one pass over its pixels, all pairs from one sparse table:
 
-    labels of A annotators  ->  JointOverlaps  ->  Overlaps of any pair  ->  Matches
+    labels of A annotators  ->  JointOverlaps  ->  Overlaps of any pair  ->  Matches of all pairs, in one pass
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -25,6 +25,7 @@ __all__ = [
     "Matches",
     "Overlaps",
     "label_objects",
+    "match_each",
     "match_objects",
     "match_overlaps",
     "overlap_table",
@@ -35,8 +36,10 @@ IOU_THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 
 # Added per matched pair: of assignments with the same sum of IoU, the one with most pairs wins in any order of objects.
 # Far below any difference between IoUs that matters, far above rounding errors.
-_FEW = 256  # overlaps
 TIE_BONUS = 1e-9
+
+_FEW = 256  # overlaps
+_AT_ONCE = 200_000  # objects and overlaps of the tables that are computed together
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,69 +195,144 @@ def match_overlaps(overlaps: Overlaps, iou_thresholds: Sequence[float] = IOU_THR
         >>> match_overlaps(overlap_table(empty, empty), [0.5]).f1
         array([1.])
     """
+    return next(match_each([overlaps], iou_thresholds))
+
+
+def match_each(tables: Iterable[Overlaps], iou_thresholds: Sequence[float] = IOU_THRESHOLDS) -> Iterator[Matches]:
+    """The same as `match_overlaps` for many tables, in their order: many are computed in one pass.
+
+    Args:
+        tables: Tables of `overlap_table`, or pairs of a `JointOverlaps`; they are read as they are needed.
+        iou_thresholds: Thresholds in [.5, 1).
+
+    Returns:
+        The matches of each table; nothing without tables.
+
+    Raises:
+        ValueError: If a threshold is outside [.5, 1).
+
+    Example:
+        >>> one, other = np.array([1, 1, 0, 2]), np.array([1, 1, 1, 0])
+        >>> [matches.tp.tolist() for matches in match_each([overlap_table(one, one), overlap_table(one, other)], [0.5])]
+        [[2], [1]]
+    """
     thresholds = np.asarray(iou_thresholds, dtype=float)
     if thresholds.ndim != 1 or not ((thresholds >= 0.5) & (thresholds < 1)).all():
         raise ValueError(f"IoU thresholds must be a list of numbers in [0.5, 1), got {iou_thresholds}")
-    iou = overlaps.iou
+    batch: list[Overlaps] = []
+    size = 0
+    for table in tables:
+        batch.append(table)
+        size += table.n_a + table.n_b + len(table.a)
+        if size > _AT_ONCE:
+            yield from _match_batch(batch, thresholds)
+            batch, size = [], 0
+    yield from _match_batch(batch, thresholds)
+
+
+def _match_batch(tables: Sequence[Overlaps], thresholds: np.ndarray) -> Iterator[Matches]:
+    """`match_each` of tables that fit into memory together: their objects are numbered through."""
+    if not tables:
+        return
+    n_a, n_b = np.array([(table.n_a, table.n_b) for table in tables]).T
+    of_a, of_b = (np.repeat(np.arange(len(tables)), n) for n in (n_a, n_b))  # the table of each object
+    first_a, first_b = np.cumsum(n_a) - n_a, np.cumsum(n_b) - n_b
+    a = np.concatenate([table.a + first for table, first in zip(tables, first_a.tolist(), strict=True)])
+    b = np.concatenate([table.b + first for table, first in zip(tables, first_b.tolist(), strict=True)])
+    intersection = np.concatenate([table.intersection for table in tables])
+    size_a = np.concatenate([table.size_a for table in tables])[a]
+    size_b = np.concatenate([table.size_b for table in tables])[b]
+    iou = intersection / (size_a + size_b - intersection)
+    of = of_a[a]
     matched = iou > thresholds[:, None]
-    tp = np.count_nonzero(matched, axis=1)
-    sum_iou = np.where(matched, iou, 0).sum(axis=1)
-    return Matches(
-        n_a=overlaps.n_a,
-        n_b=overlaps.n_b,
-        iou_thresholds=thresholds,
-        tp=tp,
-        precision=_share(tp, overlaps.n_b, other=overlaps.n_a),
-        recall=_share(tp, overlaps.n_a, other=overlaps.n_b),
-        f1=_share(2 * tp, overlaps.n_a + overlaps.n_b, other=0),
-        mean_iou=_mean_iou(overlaps, iou),
-        sq=np.divide(sum_iou, tp, out=np.full(tp.shape, np.nan), where=tp > 0),
-        n_merges=_n_that_cover_several(overlaps.b, overlaps.a, overlaps.size_a, overlaps.intersection),
-        n_splits=_n_that_cover_several(overlaps.a, overlaps.b, overlaps.size_b, overlaps.intersection),
-    )
+    tp = _sums(matched, of, len(tables)).astype(np.int64)
+    sum_iou = _sums(np.where(matched, iou, 0), of, len(tables))
+    precision, recall = _shares(tp, n_b, other=n_a), _shares(tp, n_a, other=n_b)
+    f1 = _shares(2 * tp, n_a + n_b, other=np.zeros_like(n_a))
+    mean_iou = _mean_ious(a, b, iou, of_a, of_b, len(tables)).tolist()
+    sq = np.divide(sum_iou, tp, out=np.full(tp.shape, np.nan), where=tp > 0)
+    n_merges = _n_that_cover_several(b[2 * intersection > size_a], of_b, len(tables))
+    n_splits = _n_that_cover_several(a[2 * intersection > size_b], of_a, len(tables))
+    for i, table in enumerate(tables):
+        yield Matches(
+            n_a=table.n_a,
+            n_b=table.n_b,
+            iou_thresholds=thresholds,
+            tp=tp[i],
+            precision=precision[i],
+            recall=recall[i],
+            f1=f1[i],
+            mean_iou=mean_iou[i],
+            sq=sq[i],
+            n_merges=n_merges[i],
+            n_splits=n_splits[i],
+        )
 
 
-def _n_that_cover_several(of: np.ndarray, other: np.ndarray, size: np.ndarray, intersection: np.ndarray) -> int:
-    """Count objects of one side that cover more than half of two or more objects of the other, of these sizes."""
-    return int(np.count_nonzero(np.bincount(of[2 * intersection > size[other]]) > 1))
+def _sums(values: np.ndarray, of: np.ndarray, n_tables: int) -> np.ndarray:
+    """Sum `(n_tables, ...)` of the values `(..., k)` of each table `of` `(k,)`, ascending; to the bit that of it alone.
+
+    NumPy adds the first value of a stretch to the sum of the others, so each stretch begins with a 0.
+    """
+    apart = np.zeros((*values.shape[:-1], len(of) + n_tables))
+    apart[..., np.arange(len(of)) + of + 1] = values
+    starts = np.searchsorted(of, np.arange(n_tables)) + np.arange(n_tables)
+    return np.moveaxis(np.add.reduceat(apart, starts, axis=-1), -1, 0)
 
 
-def _share(tp: np.ndarray, n: int, *, other: int) -> np.ndarray:
-    """`tp / n`; with n = 0 it is 1 if the other side is empty too, else 0."""
-    return tp / n if n else np.full(tp.shape, 0.0 if other else 1.0)
+def _n_that_cover_several(covering: np.ndarray, of: np.ndarray, n_tables: int) -> list[int]:
+    """Of each table the number of objects that come twice or more among those that cover more than half of another."""
+    several = np.bincount(covering, minlength=len(of)) > 1
+    return np.bincount(of[several], minlength=n_tables).tolist()
 
 
-def _mean_iou(overlaps: Overlaps, iou: np.ndarray) -> float:
-    """Mean IoU of the assignment that maximises the sum of IoU, solved for each connected group of objects."""
-    if not iou.size:
-        return float("nan")
-    of_a, of_b = np.bincount(overlaps.a, minlength=overlaps.n_a), np.bincount(overlaps.b, minlength=overlaps.n_b)
-    alone_a, alone_b = of_a[overlaps.a] == 1, of_b[overlaps.b] == 1
+def _shares(tp: np.ndarray, n: np.ndarray, *, other: np.ndarray) -> np.ndarray:
+    """`tp / n` of each table; with n = 0 it is 1 if the other side is empty too, else 0."""
+    without = np.repeat(np.where(other > 0, 0.0, 1.0)[:, None], tp.shape[1], axis=1)
+    return np.divide(tp, n[:, None], out=without, where=n[:, None] > 0)
+
+
+def _mean_ious(
+    a: np.ndarray, b: np.ndarray, iou: np.ndarray, of_a: np.ndarray, of_b: np.ndarray, n_tables: int
+) -> np.ndarray:
+    """Mean IoU `(n_tables,)` of the assignment that maximises the sum of IoU, solved for each connected group.
+
+    `of_a` and `of_b` are the tables of all objects.
+    """
+    around_a, around_b = np.bincount(a, minlength=len(of_a)), np.bincount(b, minlength=len(of_b))
+    alone_a, alone_b = around_a[a] == 1, around_b[b] == 1
     # One object with others around it that overlap with nothing else: the best of them is its partner.
-    star_a = np.bincount(overlaps.a, weights=alone_b, minlength=overlaps.n_a)[overlaps.a] == of_a[overlaps.a]
-    star_b = np.bincount(overlaps.b, weights=alone_a, minlength=overlaps.n_b)[overlaps.b] == of_b[overlaps.b]
+    star_a = np.bincount(a, weights=alone_b, minlength=len(of_a))[a] == around_a[a]
+    star_b = np.bincount(b, weights=alone_a, minlength=len(of_b))[b] == around_b[b]
     star_b &= ~star_a
     rest = ~star_a & ~star_b
-    matched = [_best(overlaps.a[star_a], iou[star_a]), _best(overlaps.b[star_b], iou[star_b])]
+    matched = [_best(a[star_a], iou[star_a], of_a), _best(b[star_b], iou[star_b], of_b)]
     if rest.any():
-        matched += _assign_groups(overlaps.a[rest], overlaps.b[rest], iou[rest])
-    return float(np.sort(np.concatenate(matched)).mean())
+        matched += _assign_groups(a[rest], b[rest], iou[rest], of_a)
+    of, values = (np.concatenate(parts) for parts in zip(*matched, strict=True))
+    order = np.lexsort((values, of))
+    n_matched = np.bincount(of, minlength=n_tables)
+    total = _sums(values[order], of[order], n_tables)
+    return np.divide(total, n_matched, out=np.full(n_tables, np.nan), where=n_matched > 0)
 
 
-def _best(centre: np.ndarray, iou: np.ndarray) -> np.ndarray:
-    """Largest IoU of each object that is a centre `(m,)`."""
+def _best(centre: np.ndarray, iou: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Table `(m,)` and largest IoU `(m,)` of each object that is a centre."""
     order = np.lexsort((iou, centre))
     last = np.diff(centre[order], append=-1) != 0
-    return iou[order][last]
+    return of[centre[order][last]], iou[order][last]
 
 
-def _assign_groups(a: np.ndarray, b: np.ndarray, iou: np.ndarray) -> list[np.ndarray]:
-    """IoUs of the best one-to-one assignment within each connected group of overlaps."""
+def _assign_groups(
+    a: np.ndarray, b: np.ndarray, iou: np.ndarray, of_a: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Table and IoU of the pairs in the best one-to-one assignment within each connected group of overlaps."""
     group = _groups_of_few(a, b) if len(a) <= _FEW else _groups(a, b)
     order = np.argsort(group, kind="stable")
     bounds = [*np.flatnonzero(np.diff(group[order], prepend=-1)), a.size]
     groups = [order[start:stop] for start, stop in pairwise(bounds)]
-    return [_assign(a[rows], b[rows], iou[rows]) for rows in groups]
+    matched = [_assign(a[rows], b[rows], iou[rows]) for rows in groups]
+    return [(np.full(len(ious), of_a[a[rows[0]]]), ious) for rows, ious in zip(groups, matched, strict=True)]
 
 
 def _groups(a: np.ndarray, b: np.ndarray) -> np.ndarray:

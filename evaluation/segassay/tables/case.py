@@ -5,7 +5,7 @@
 `segassay.tables.build.Tables` explains the columns.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby
 from typing import Any
@@ -26,7 +26,7 @@ from segassay.masks.outlines import (
     normalized_surface_dice,
     surface_shares,
 )
-from segassay.masks.overlaps import IOU_THRESHOLDS, match_overlaps
+from segassay.masks.overlaps import IOU_THRESHOLDS, match_each
 from segassay.tables.boundaries import boundary_rows
 from segassay.tables.columns import UNKNOWN
 from segassay.tables.compared import ComparedCase, compare_case
@@ -100,31 +100,34 @@ def score_case(job: Job) -> CaseRows:
 
 
 def _agreement(case: ComparedCase) -> Iterator[Row]:
-    for pair in case.pairs:
-        for row in _measures(case.joint, *map(case.position, pair)):
-            yield (*pair, *row)
+    places = [(case.position(a), case.position(b)) for a, b in case.pairs]
+    for pair, rows in zip(case.pairs, _measures(case.joint, places), strict=True):
+        yield from ((*pair, *row) for row in rows)
 
 
 def _leave_one_out(case: ComparedCase) -> Iterator[Row]:
-    for rater, other in case.held_against_others:
-        for row in _measures(case.joint, case.position(f"-{rater}"), case.position(other)):
-            yield (rater, other, *row)
+    places = [(case.position(a), case.position(b)) for a, b in case.pairs_with_others]
+    for pair, rows in zip(case.held_against_others, _measures(case.joint, places), strict=True):
+        yield from ((*pair, *row) for row in rows)
 
 
-def _measures(joint: JointOverlaps, a: int | None, b: int | None) -> list[tuple[Any, ...]]:
-    """Threshold and measures of one pair at each threshold; None is a prediction that is missing."""
-    n_px_a, n_px_b = (UNKNOWN if index is None else int(joint.n_shared[index, index]) for index in (a, b))
-    if a is None or b is None:
-        n_a, n_b = (UNKNOWN if index is None else len(joint.sizes[index]) for index in (a, b))
-        scores = (n_a, n_b, 0, 0.0, 0.0, 0.0, np.nan, 0.0, 0.0, np.nan, UNKNOWN, UNKNOWN, n_px_a, n_px_b)
-        return [(threshold, *scores) for threshold in IOU_THRESHOLDS]
-    found, pixels = match_overlaps(joint.pair(a, b)), joint.pixel_agreement(a, b)
-    coverage = (found.n_merges, found.n_splits, n_px_a, n_px_b)
-    columns = (column.tolist() for column in (found.tp, found.precision, found.recall, found.f1, found.sq))
-    return [
-        (threshold, found.n_a, found.n_b, *of_objects, found.mean_iou, *pixels, sq, *coverage)
-        for threshold, *of_objects, sq in zip(IOU_THRESHOLDS, *columns, strict=True)
-    ]
+def _measures(joint: JointOverlaps, places: Sequence[tuple[int | None, int | None]]) -> Iterator[list[tuple[Any, ...]]]:
+    """Threshold and measures of each pair at each threshold; None is a prediction that is missing."""
+    matches = match_each(joint.pair(a, b) for a, b in places if a is not None and b is not None)
+    for a, b in places:
+        n_px_a, n_px_b = (UNKNOWN if index is None else int(joint.n_shared[index, index]) for index in (a, b))
+        if a is None or b is None:
+            n_a, n_b = (UNKNOWN if index is None else len(joint.sizes[index]) for index in (a, b))
+            scores = (n_a, n_b, 0, 0.0, 0.0, 0.0, np.nan, 0.0, 0.0, np.nan, UNKNOWN, UNKNOWN, n_px_a, n_px_b)
+            yield [(threshold, *scores) for threshold in IOU_THRESHOLDS]
+            continue
+        found, pixels = next(matches), joint.pixel_agreement(a, b)
+        coverage = (found.n_merges, found.n_splits, n_px_a, n_px_b)
+        columns = (column.tolist() for column in (found.tp, found.precision, found.recall, found.f1, found.sq))
+        yield [
+            (threshold, found.n_a, found.n_b, *of_objects, found.mean_iou, *pixels, sq, *coverage)
+            for threshold, *of_objects, sq in zip(IOU_THRESHOLDS, *columns, strict=True)
+        ]
 
 
 def _distances(case: ComparedCase) -> Iterator[Row]:
@@ -267,8 +270,9 @@ def _repeats(case: ComparedCase) -> Iterator[Row]:
         masks = [_read_session(session, case) for session in sessions]
         labels = [case.areas.label(mask) for mask in masks]
         joint = joint_overlaps(labels, min_size=case.job.min_size)
-        for a, b in combinations(range(len(labels)), 2):
-            yield (name, sessions[a].number, sessions[b].number, *_measures(joint, a, b)[0][1:])
+        pairs = list(combinations(range(len(labels)), 2))
+        for (a, b), rows in zip(pairs, _measures(joint, pairs), strict=True):
+            yield (name, sessions[a].number, sessions[b].number, *rows[0][1:])
 
 
 def _read_session(session: Session, case: ComparedCase) -> np.ndarray:
