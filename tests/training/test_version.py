@@ -10,7 +10,7 @@ import hashlib
 import json
 import platform
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ import torch
 import yaml
 from monai.bundle import ConfigParser, run
 
+from segassay.io.images import read_image
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import WORKFLOW
 from segassay_monai.training.version import TRAINING_VERSION
@@ -47,6 +48,7 @@ TRAINING = {
     "num_workers": 0,
 }
 """Every augmentation is on."""
+VOLUMES = {**TRAINING, "spatial_dims": 3, "tile_size": [16, 16, 8]}
 
 _ADVICE = "raise TRAINING_VERSION and record anew (python tests/training/test_version.py) if it was meant, else undo it"
 _EXACT, _TRAINED = 1e-5, 2e-3  # how far numbers may be from the recorded ones: pixels; probabilities after a training
@@ -95,6 +97,16 @@ def usual(ending: str) -> Callable[[Path], Path]:
     return make
 
 
+def volumes(folder: Path) -> Path:
+    """The same as volumes of nine slices, twice as thick as their pixels; their first and last slices are blank."""
+    slices = np.arange(9)
+    for case in CASES:
+        write(folder / "images" / f"{case}.nii.gz", picture(case)[..., None] + slices % 3)
+        for margin, rater in enumerate(("anna", "ben", "cleo")):
+            write(folder / "labels" / rater / f"{case}.nii.gz", discs(case, margin)[..., None] & (slices % 8 > 0))
+    return folder
+
+
 def nnunet(folder: Path) -> Path:
     """Two channels in files of their own, two classes and one that is ignored."""
     for case in CASES:
@@ -118,7 +130,7 @@ def read(folder: Path, rater: str) -> list[np.ndarray]:
     return [np.asarray(case[key]) for case in loaded for key in ("image", "label", "valid", "weight")]
 
 
-def train(folder: Path) -> dict[str, dict[str, Any]]:
+def train(folder: Path, training: Mapping[str, Any]) -> dict[str, Any]:
     """The first tiles that reach the network, and what comes of the training.
 
     Bits are those of the weights of the best state, numbers those of the probabilities that it predicts: weights that
@@ -132,7 +144,7 @@ def train(folder: Path) -> dict[str, dict[str, Any]]:
 
     torch.set_num_threads(1)
     hook = torch.nn.modules.module.register_module_forward_pre_hook(keep)
-    settings: dict[str, Any] = {"dataset_dir": str(folder), "output_dir": str(folder / "out"), **TRAINING}
+    settings: dict[str, Any] = {"dataset_dir": str(folder), "output_dir": str(folder / "out"), **training}
     try:
         config = str(config_path("train.yaml"))
         run(run_id="training", config_file=config, workflow_name=WORKFLOW, logging_file=False, **settings)
@@ -140,7 +152,7 @@ def train(folder: Path) -> dict[str, dict[str, Any]]:
         hook.remove()
     weights = torch.load(folder / "out" / "model.pt", weights_only=True)["model"]
     bits = describe([weights[name].numpy() for name in sorted(weights)])
-    predicted = describe([tifffile.imread(path) for path in sorted((folder / "out" / "held_out" / "prob").iterdir())])
+    predicted = describe([read_image(path).array for path in sorted((folder / "out" / "held_out" / "prob").iterdir())])
     return {"tiles": describe(tiles), "training": {"digest": bits["digest"], "numbers": predicted["numbers"]}}
 
 
@@ -173,6 +185,12 @@ READ: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 
 
+TRAINED: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
+    "images": (usual(".png"), TRAINING),
+    "volumes": (volumes, VOLUMES),
+}
+
+
 @pytest.fixture
 def recorded() -> dict[str, Any]:
     content: dict[str, Any] = json.loads(RECORDED.read_text(encoding="utf-8"))
@@ -202,10 +220,12 @@ def test_a_consensus_from_the_cache_is_the_same(tmp_path, recorded, monkeypatch)
     check(describe(read(folder, "staple")), "staple", recorded, _EXACT)
 
 
-def test_the_same_training_gives_the_same_weights(tmp_path, recorded):
-    found = train(usual(".png")(tmp_path / "lab"))
-    check(found["tiles"], "tiles", recorded, _EXACT)
-    check(found["training"], "training", recorded, _TRAINED)
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_same_training_gives_the_same_weights(name, tmp_path, recorded):
+    make, training = TRAINED[name]
+    found = train(make(tmp_path / "lab"), training)
+    check(found["tiles"], f"tiles of {name}", recorded, _EXACT)
+    check(found["training"], f"training on {name}", recorded, _TRAINED)
 
 
 def record() -> None:
@@ -215,7 +235,9 @@ def record() -> None:
         patch.setattr(platformdirs, "user_cache_dir", lambda *args, **kwargs: str(folder / "cache"))
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
         found = {key: describe(read(make(folder / key), rater)) for key, (make, rater) in READ.items()}
-        found |= train(usual(".png")(folder / "training"))
+        for key, (make, training) in TRAINED.items():
+            trained = train(make(folder / f"training on {key}"), training)
+            found |= {f"tiles of {key}": trained["tiles"], f"training on {key}": trained["training"]}
     content = {"version": TRAINING_VERSION, "machine": machine(), "of": found}
     RECORDED.write_text(json.dumps(content).replace('}, "', '},\n"') + "\n", encoding="utf-8")
 
