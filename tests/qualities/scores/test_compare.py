@@ -17,12 +17,16 @@ def bar(length: int) -> np.ndarray:
     return mask
 
 
-def evaluated(**lengths: list[int]) -> Evaluation:
-    """Bars of these lengths, one per case; names that start with m are models."""
+def evaluated(subjects: list[str] | None = None, **lengths: list[int]) -> Evaluation:
+    """Bars of these lengths, one per case, which may be of some subjects; names that start with m are models."""
     masks = {name: {f"{i:02d}": bar(n) for i, n in enumerate(of)} for name, of in lengths.items()}
     kinds = {name: "model" for name in lengths if name.startswith("m")}
+    cases = list(next(iter(masks.values())))
+    experiment = None if subjects is None else pd.DataFrame({"case": cases, "group": "all", "subject": subjects})
     return evaluate(
-        masks=masks, kinds=kinds | {name: "human" for name in lengths if name not in kinds and name != "truth"}
+        masks=masks,
+        experiment=experiment,
+        kinds=kinds | {name: "human" for name in lengths if name not in kinds and name != "truth"},
     )
 
 
@@ -52,12 +56,22 @@ def test_a_model_beside_a_rater_is_held_against_the_same_consensus():
 
 
 def test_one_subject_with_many_images_proves_nothing():
-    found = evaluated(truth=[20] * N, m_1=[20] * N, m_2=[10] * N)
-    subjects = pd.Series("mouse", [f"{i:02d}" for i in range(N)])
-    assert compare(found, "m_1", "m_2")["p"].max() <= 2 / 2**N
-    of_one = compare(found, "m_1", "m_2", subjects=subjects)
+    lengths = {"truth": [20] * N, "m_1": [20] * N, "m_2": [10] * N}
+    assert compare(evaluated(**lengths), "m_1", "m_2")["p"].max() <= 2 / 2**N
+    of_one = compare(evaluated(["mouse"] * N, **lengths), "m_1", "m_2")
     assert of_one["p"].tolist() == [1, 1, 1]
     assert of_one["low"].isna().all()
+    by_region = scores_by(evaluated(["mouse"] * N, **lengths), pd.Series("CA1", [f"{i:02d}" for i in range(N)]))
+    assert by_region["low"].isna().all()
+
+
+def test_cases_without_a_subject_are_units_of_their_own_whatever_the_subjects_are_called():
+    lengths = {"truth": [20] * N, "m_1": [20] * N, "m_2": [10] * N}
+    of_each = compare(evaluated(**lengths), "m_1", "m_2")
+    unknown = compare(evaluated([""] * N, **lengths), "m_1", "m_2")
+    pd.testing.assert_frame_equal(unknown, of_each)
+    pair = compare(evaluated(["05", "05", *[""] * (N - 2)], **lengths), "m_1", "m_2")  # "05" is a case, too
+    assert pair["p"].tolist() == [2 / 2 ** (N - 1)] * 3
 
 
 def test_a_missing_prediction_is_not_left_out(tmp_path):

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import is_rater, is_trained, raters_of
+from segassay.data.dataset import units_of
 from segassay.errors import UsageError
 from segassay.qualities.scores.measure import QUANTITY_WORDS
 from segassay.qualities.scores.table import MEASURES, Agreement, annotator_kinds
@@ -32,6 +33,8 @@ class _Evaluated(Protocol):
     def tables(self) -> Tables: ...
     @property
     def annotations(self) -> pd.DataFrame: ...
+    @property
+    def subjects(self) -> pd.Series: ...
 
 
 def compare(
@@ -40,17 +43,17 @@ def compare(
     b: str,
     *,
     measures: Sequence[str] = MEASURES,
-    subjects: pd.Series | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Compare two tools, models or raters, case by case.
+
+    Intervals and tests are over subjects where the experiment of the evaluation names them, else over cases.
 
     Args:
         evaluation: What `segassay.evaluate` returns.
         a: Name of an annotator.
         b: Name of another.
         measures: Any of `f1`, `mean_iou` and `dice`.
-        subjects: Case -> subject, if several cases show one; intervals and tests then are over subjects.
         level: Coverage of the intervals.
 
     Returns:
@@ -83,7 +86,7 @@ def compare(
         paired = both.dropna()
         if paired.empty:
             raise UsageError(f"{a} and {b} have no case in common that both are scored on; compare annotators that do")
-        own = _clusters(paired.index, subjects)
+        own = _clusters(evaluation, paired.index)
         first, second = (paired[name].to_numpy(dtype=float) for name in (a, b))
         found = paired_difference(first, second, own, level)
         rows.append(
@@ -101,16 +104,16 @@ def scores_by(
     subgroups: pd.Series,
     *,
     measures: Sequence[str] = MEASURES,
-    subjects: pd.Series | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Scores of every rater, model and ensemble within each region, batch, scanner or other subgroup of cases.
+
+    Intervals are over subjects where the experiment of the evaluation names them, else over cases.
 
     Args:
         evaluation: What `segassay.evaluate` returns.
         subgroups: Case -> name of its subgroup, such as `experiment.set_index("case")["region"]`.
         measures: As for `compare`.
-        subjects: As for `compare`.
         level: Coverage of the intervals.
 
     Returns:
@@ -147,7 +150,7 @@ def scores_by(
             subgroup = subgroups.reindex(own.index).fillna("").astype(str)
             for part in sorted(subgroup.unique()):
                 of_part = own[subgroup == part]
-                found = mean_interval(of_part.to_numpy(dtype=float), _clusters(of_part.index, subjects), level)
+                found = mean_interval(of_part.to_numpy(dtype=float), _clusters(evaluation, of_part.index), level)
                 rows.append(
                     {"annotator": name, "measure": measure, "subgroup": part}
                     | {"value": found.value, "low": found.low, "high": found.high}
@@ -241,7 +244,6 @@ def _other(first: str, second: str, one: str) -> str:
     return second if first == one else first
 
 
-def _clusters(cases: pd.Index, subjects: pd.Series | None) -> np.ndarray:
-    """Subject of each case, else the case itself."""
-    own = pd.Series(cases, cases)
-    return np.asarray(own if subjects is None else subjects.reindex(cases).fillna(own), dtype=object).astype(str)
+def _clusters(evaluation: _Evaluated, cases: pd.Index) -> np.ndarray:
+    """Unit of each case: its subject, else the case itself."""
+    return np.asarray(units_of(evaluation.subjects.reindex(cases).fillna("")))
