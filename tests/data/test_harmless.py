@@ -10,6 +10,7 @@ import pytest
 
 from command import run
 from drawing import draw
+from segassay import evaluate
 from segassay.checks.check import check_dataset
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import read_dataset
@@ -45,6 +46,11 @@ def experiment(column: str, cell: str) -> dict[str, str]:
         ({"case": FORMULA}, "the case"),
         ({"rater": FORMULA}, "the rater"),
         ({"rater": "an\x1bna"}, "the rater"),
+        ({"rater": "-anna"}, "the rater '-anna' begins with a hyphen"),
+        ({"rater": "$open('x','w')"}, "begins with '$', which a training runs as a program"),
+        ({"dataset_yaml": "raters: {$anna: labels/anna, ben: labels/ben}\n"}, "the rater"),
+        ({"case": "%train.yaml"}, "begins with '%'"),
+        ({"dataset_yaml": "raters: {-anna: labels/anna, ben: labels/ben}\n"}, "as the consensus without rater 'anna'"),
         ({"dataset_yaml": f'name: "{FORMULA}"\n'}, "the dataset"),
         ({"dataset_yaml": 'name: "a\\e[2J"\n'}, "the dataset"),
         ({"dataset_yaml": f'raters: {{"{FORMULA}": labels/anna, ben: labels/ben}}\n'}, "the rater"),
@@ -92,10 +98,20 @@ def test_annotations_with_a_harmful_name_are_refused(tmp_path: Path, name: str, 
     assert printable(str(caught.value)) == str(caught.value)
 
 
-def test_a_further_annotator_with_a_harmful_name_is_refused(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [(FORMULA, "looks like a formula"), ("-anna", "begins with a hyphen"), ("$anna", "runs as a program")],
+)
+def test_a_further_annotator_with_a_harmful_name_is_refused(tmp_path: Path, name: str, why: str):
     save(tmp_path / "masks" / "1.png", MASK)
-    with pytest.raises(DataError, match="looks like a formula"):
-        read_annotations(None, masks={FORMULA: tmp_path / "masks"})
+    with pytest.raises(DataError, match=why):
+        read_annotations(None, masks={name: tmp_path / "masks"})
+
+
+def test_a_mask_that_would_pass_for_the_consensus_without_a_rater_is_refused():
+    masks = {name: {"1": MASK} for name in ("anna", "ben", "-anna")}
+    with pytest.raises(DataError, match="the annotator '-anna' begins with a hyphen, as the consensus without rater"):
+        evaluate(masks=masks, kinds={"anna": "human", "ben": "human", "-anna": "truth"})
 
 
 def test_a_simulation_with_a_harmful_name_is_refused():

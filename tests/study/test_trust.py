@@ -1,5 +1,6 @@
 """A study from someone else runs no code until the user says --trust."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from segassay.errors import UsageError
+from command import run
+from segassay.errors import DataError, UsageError
 from segassay.io.yaml_files import parse_yaml
 from segassay_monai.cli.study import app
 from segassay_monai.study.file import as_yaml, read_study_file
@@ -81,3 +83,24 @@ def test_plain_settings_need_no_trust_and_are_written_without_aliases(lab: Path)
     planned = plan_study(study(lab, {"channels": channels, "epochs": 2, "device": "cpu", "val_interval": 1}))
     written = as_yaml(planned.file)
     assert parse_yaml(written)["strategies"][0]["settings"]["channels"] == channels
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names of folders")
+@pytest.mark.parametrize("named", [True, False], ids=["in dataset.yaml", "by a folder"])
+def test_the_name_of_a_rater_that_is_a_program_is_refused_before_it_runs(
+    lab: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], named: bool
+) -> None:
+    monkeypatch.chdir(lab)
+    program = "$open('ran','w')"
+    if named:
+        raters = {program: "labels/anna", "ben": "labels/ben"}
+        (lab / "lab/dataset.yaml").write_text(yaml.safe_dump({"raters": raters}))
+    else:
+        (lab / "lab/labels/anna").rename(lab / "lab/labels" / program)
+    path = study(lab, {})
+    path.write_text(path.read_text().replace("target: staple", "target: expert"))
+    with pytest.raises(DataError, match="which a training runs as a program"):
+        plan_study(path)
+    assert run(monkeypatch, "train", lab / "lab", "--rater", "expert", "--out", lab / "model") != 0
+    assert "which a training runs as a program" in capsys.readouterr().err
+    assert not (lab / "ran").exists()

@@ -17,7 +17,7 @@ import pandas as pd
 
 from segassay.data.dataset import Dataset
 from segassay.data.facets import EXCHANGEABLE, FACET_COLUMNS
-from segassay.data.harmless import name_problems
+from segassay.data.harmless import annotator_problems, name_problems
 from segassay.data.mask_folder import find_masks_of_option
 from segassay.data.names import is_image, names_of_cases, natural_key
 from segassay.errors import DataError, number_of, raise_problems
@@ -196,9 +196,10 @@ def read_annotations(
 
 
 def _harmful_names(source: str, table: pd.DataFrame) -> list[str]:
-    named = ("case", "annotator", "strategy", "trained_on")
-    found = [name_problems(source, column, table[column].unique()) for column in named]
-    return [str(problem) for problems in found for problem in problems]
+    found = annotator_problems(source, "annotator", table["annotator"].unique())
+    for column in ("case", "strategy", "trained_on"):
+        found += name_problems(source, column, table[column].unique())
+    return list(map(str, found))
 
 
 def _as_text(cell: Any) -> Any:

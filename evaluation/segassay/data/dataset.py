@@ -19,7 +19,7 @@ import pandas as pd
 from segassay.data.classes import ClassMap, Inverted, Meaning
 from segassay.data.design import STRATA, read_experiment
 from segassay.data.folder_images import find_images
-from segassay.data.harmless import name_problems
+from segassay.data.harmless import annotator_problems, name_problems
 from segassay.data.measurements import measurement_problems, measurements_of, read_endpoints
 from segassay.data.named_channels import channel_problems, find_channels, intensity_places, segmented_places
 from segassay.data.names import is_image
@@ -208,7 +208,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     name = settings.name or folder.resolve().name
     problems += name_problems(str(folder), "dataset", [name], "write `name: …` into dataset.yaml")
     if reference_name is not None:
-        problems += name_problems(str(folder), "reference", [reference_name], "rename the folder")
+        problems += annotator_problems(str(folder), "reference", [reference_name], "rename the folder")
     if not images:
         return None, problems
     problems += [*_warnings(folder, of_each, images), *_unused_areas(folder, settings)]

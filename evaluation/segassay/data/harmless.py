@@ -1,4 +1,4 @@
-"""Refuse names that a terminal would obey or a spreadsheet program would compute.
+"""Refuse names that a terminal would obey, a spreadsheet program would compute, or a training would run as a program.
 
 name of a case, rater, group …  ->  what is wrong with it
 """
@@ -9,7 +9,10 @@ from unicodedata import category
 from segassay.errors import Problem
 from segassay.io.csv_tables import looks_like_formula
 
-__all__ = ["name_problems", "why_harmful"]
+_PROGRAM = ("$", "@", "%")
+"""A configuration of MONAI, which gets the names of raters and cases, runs a text that begins so, or reads a file."""
+
+__all__ = ["annotator_problems", "name_problems", "why_harmful"]
 
 
 def why_harmful(name: str) -> str | None:
@@ -18,10 +21,14 @@ def why_harmful(name: str) -> str | None:
     Example:
         >>> why_harmful("=1+1"), why_harmful("a\\x1b[2J"), why_harmful("-/-")
         ('looks like a formula of a spreadsheet program', 'holds letters that cannot be written', None)
+        >>> why_harmful("$open('x')")
+        "begins with '$', which a training runs as a program"
     """
     if not name.isprintable() and any(category(letter) in ("Cc", "Cs") for letter in name):
         return "holds letters that cannot be written"
-    return "looks like a formula of a spreadsheet program" if looks_like_formula(name) else None
+    if looks_like_formula(name):
+        return "looks like a formula of a spreadsheet program"
+    return f"begins with {name[0]!r}, which a training runs as a program" if name.startswith(_PROGRAM) else None
 
 
 def name_problems(file: str, what: str, names: Iterable[str], action: str = "rename it") -> list[Problem]:
@@ -40,4 +47,24 @@ def name_problems(file: str, what: str, names: Iterable[str], action: str = "ren
     found = {name: why_harmful(name) for name in names if isinstance(name, str)}
     return [
         Problem(file, f"the {what} {name!r} {why}", action, kind="harmful-name") for name, why in found.items() if why
+    ]
+
+
+def annotator_problems(file: str, what: str, names: Iterable[str], action: str = "rename it") -> list[Problem]:
+    """As `name_problems`, and one error for each name that a consensus without a rater has in the tables: `-anna`.
+
+    Example:
+        >>> [str(problem) for problem in annotator_problems("labels", "rater", ["anna", "-ben"])]
+        ["labels: the rater '-ben' begins with a hyphen, as the consensus without rater 'ben' does; rename it"]
+    """
+    names = [name for name in names if isinstance(name, str)]
+    return name_problems(file, what, names, action) + [
+        Problem(
+            file,
+            f"the {what} {name!r} begins with a hyphen, as the consensus without rater {name[1:]!r} does",
+            action,
+            kind="harmful-name",
+        )
+        for name in dict.fromkeys(names)
+        if name.startswith("-")
     ]

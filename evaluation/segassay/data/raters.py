@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from segassay.data.harmless import name_problems
+from segassay.data.harmless import annotator_problems, name_problems
 from segassay.data.names import (
     Affixes,
     find_affixes,
@@ -53,7 +53,8 @@ def _harmful_names(folder: Path, settings: DatasetFile, raters: Iterable[str]) -
     file = str(folder / "dataset.yaml")
     said = settings.facets.values()
     of_facets = [(word, [getattr(one, word) for one in said]) for word in ("person", "tool", "site")]
-    return [problem for what, names in (("rater", raters), *of_facets) for problem in name_problems(file, what, names)]
+    problems = annotator_problems(file, "rater", raters)
+    return problems + [problem for what, names in of_facets for problem in name_problems(file, what, names)]
 
 
 def _not_described(folder: Path, settings: DatasetFile, named: dict[str, Path]) -> Iterator[Problem]:
@@ -91,7 +92,7 @@ def _folders_of_pattern(
         what = "matches no folder of a rater; expected one folder of masks per rater"
         action = "put the masks into labels/<rater>/, or name the folders as `raters` in dataset.yaml"
         problems.append(Problem(place, what, action, kind="no-rater-folder"))
-    problems += name_problems(place, "rater", sorted(path.name for path in folders), how_to_rename("folder"))
+    problems += annotator_problems(place, "rater", sorted(path.name for path in folders), how_to_rename("folder"))
     of_name = defaultdict(list)
     for path in sorted(folders, key=lambda path: natural_key(path.name)):
         of_name[path.name].append(path)

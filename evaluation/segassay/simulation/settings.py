@@ -45,7 +45,7 @@ def _require(*rules: tuple[str, bool | np.bool_, object]) -> None:
 
 
 def _fits_folder(name: str) -> bool:
-    fits = Path(name).name == name != "" and name[0] != "." and not set(name) & set('\\:*?"<>|\0\n')
+    fits = Path(name).name == name != "" and name[0] not in ".-" and not set(name) & set('\\:*?"<>|\0\n')
     return fits and why_harmful(name) is None
 
 
