@@ -370,6 +370,19 @@ def one_object(
     return put_together(images.astype(np.uint8), own, trained)
 
 
+def small_object(seed: int) -> Study:
+    """One dim object per image, of which all outlines differ by chance alone."""
+    study = one_object(seed, (0.0,) * 5, n_cases=24, scale=0.5)
+    return replace(study, images=np.where(study.images > 100, 120, 90).astype(np.uint8))
+
+
+def one_wide_hand(seed: int) -> Study:
+    """One object per image; the first of five raters draws 3 pixels outside, models of the consensus 1 pixel."""
+    study = one_object(seed, (3.0, 0.0, 0.0, 0.0, 0.0), n_cases=24, scale=0.5, of_consensus=1.0)
+    rng = np.random.default_rng([seed, 2])
+    return study.with_masks({rater: jittered(study.masks[rater], rng, 1.0) for rater in study.raters})
+
+
 def large_object(seed: int, offsets: tuple[float, ...] = (0.0,) * 5, of_consensus: float = 0.0) -> Study:
     """One object of some 160 pixels per image: outlines that are 3 pixels off leave a Dice of .97."""
     return one_object(seed, offsets, scale=2.5, of_consensus=of_consensus)

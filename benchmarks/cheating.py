@@ -347,6 +347,24 @@ def jittered_copies(study: Study, rng: Rng) -> Study:
     return study.with_masks({name: jittered(study.masks[study.members[0]], rng, 0.5) for name in names})
 
 
+def first_expert_left_out(study: Study, rng: Rng) -> Study:
+    """Leave out the models of the first rater, and those of the consensus without a rater."""
+    gone = {name for name in study.experts if study.about[name].trained_on == study.raters[0]}
+    return study.only(name for name in study.about if name not in gone and name not in study.without)
+
+
+def members_of_other_seeds(change: Change) -> Change:
+    """What `change` does; and the members have other seeds than those that the ensembles name."""
+
+    def changed(study: Study, rng: Rng) -> Study:
+        after = change(study, rng)
+        seeds = {name: str(int(after.about[name].seed) + 100) for name in after.members}
+        about = {name: replace(one, seed=seeds.get(name, one.seed)) for name, one in after.about.items()}
+        return replace(after, about=about)
+
+    return changed
+
+
 def experts_alone(study: Study, rng: Rng) -> Study:
     """Leave out all models of a consensus; ensembles of the first rater's two models are judged."""
     return study.only([*study.raters, *study.experts])

@@ -115,3 +115,10 @@ def rounded(mask: np.ndarray) -> np.ndarray:
 def grown(mask: np.ndarray, rng: Rng) -> np.ndarray:
     """Dilate by one pixel, and move the outlines by a fifth of one."""
     return jittered(in_space(lambda image: ndimage.binary_dilation(image, EIGHT))(mask), rng, 0.2)
+
+
+def with_speck(masks: np.ndarray) -> np.ndarray:
+    """The same, and a false object in a corner of every image."""
+    marked = masks.copy()
+    marked[:, 2:5, 2:6] = True
+    return marked

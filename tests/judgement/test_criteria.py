@@ -35,7 +35,7 @@ def number(low: float, high: float, n_cases: int = 20) -> Number:
         (number(-0.1, 0.1), None, Why.EITHER_SIDE),
         (number(0.1, 0.2, n_cases=9), None, Why.FEW_CASES),
         (number(math.nan, math.nan), None, Why.NO_INTERVAL),
-        (number(1.0, 1.0), None, Why.SATURATED),
+        (number(0.0, 0.0), None, Why.SATURATED),
         (None, None, Why.NO_SECOND_RATER),
     ],
 )
@@ -61,6 +61,23 @@ def test_a_ratio_lies_within_a_factor_either_way() -> None:
     assert {limits: within(What.AMOUNT, number(*limits), 4 / 3).met for limits in cases} == cases
     assert within(What.AMOUNT, None, 4 / 3).missing[0].why is Why.NO_NUMBER
     assert within(What.AMOUNT, number(1.0, 1.0), 4 / 3).missing[0].why is Why.SATURATED
+    assert within(What.AMOUNT, number(1.1, 1.1), 4 / 3).missing[0].why is Why.CONSTANT
+    assert [within(What.AMOUNT, number(ratio, ratio), 4 / 3).met for ratio in (0.0, 2.0)] == [False, False]
+
+
+def test_an_error_that_is_the_same_in_every_image_refutes_and_is_not_passed_over() -> None:
+    """As a false object in every image does: the difference has no interval, but it is no agreement."""
+    outlines = above(What.STANDING, number(-0.01, 0.01), -0.05)
+    found = judging([above(What.STANDING, number(-0.33, -0.33), -0.05), outlines])
+    assert [one.counts for one in found] == [True, True]
+    assert all_met(found) is False
+    assert [below(What.APART, number(value, value), 0.1).met for value in (0.3, 0.05)] == [False, None]
+    assert below(What.APART, number(0.05, 0.05), 0.1).missing[0].why is Why.CONSTANT
+    better = judging([above(What.STANDING, number(0.2, 0.2), -0.05), outlines])
+    assert all_met(better) is None  # without an interval nothing is supported
+    agreement = [above(What.TOGETHER, number(value, value), 0.5, agree=1.0) for value in (0.0, 1.0)]
+    assert [one.met for one in agreement] == [False, None]
+    assert agreement[1].missing[0].why is Why.SATURATED
 
 
 def test_all_and_any_of_criteria() -> None:

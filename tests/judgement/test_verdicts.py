@@ -15,10 +15,10 @@ import pytest
 
 from segassay.judgement import amounts, preconditions, verdicts
 from segassay.judgement.conclusions import LARGE_EFFECT
-from segassay.judgement.criteria import Number, What, Why
+from segassay.judgement.criteria import Missing, Number, What, Why
 from segassay.judgement.evidence import evidence_of, mean_of
 from segassay.judgement.summary import summarise
-from segassay.judgement.words import RULES, sentence
+from segassay.judgement.words import RULES, _lines, sentence
 from segassay.qualities.scores.table import THRESHOLD, Findings, score_rows
 from segassay.simulation.study_tables import BIASED, NULL, SimulatedStudy, simulate_tables
 
@@ -107,6 +107,42 @@ def test_without_models_that_leave_a_rater_out_an_imprint_leaves_the_consensus_o
     lacking = replace(found, annotations=whole)
     assert said(lacking)["objectivity"] is None
     assert (What.CONSENSUS_IMPRINT, Why.NO_NUMBER) in whys(lacking, "objectivity")
+
+
+def test_a_rater_whose_models_are_left_out_may_be_the_one_that_models_follow() -> None:
+    found = simulated(replace(NULL, **SMALL, n_regions=1))
+    on = found.annotations["trained_on"]
+    single = replace(found, annotations=found.annotations[~on.str.contains("_without_")])
+    assert said(single)["objectivity"]
+    lacking = replace(single, annotations=single.annotations[single.annotations["trained_on"] != "expert_1"])
+    assert said(lacking)["objectivity"] is None
+    assert (What.IMPRINT, Why.UNTESTED) in whys(lacking, "objectivity")
+    assert "no models trained on expert_1 alone" in summarise(score_rows([]), lacking)["objectivity"]["verdict"]
+    alone = replace(
+        lacking, annotations=lacking.annotations[~lacking.annotations["trained_on"].str.startswith("staple")]
+    )
+    imitated = of_pairs(alone, lambda a, b: a == "expert_2" and b.startswith("expert_2/"), f1=0.25, dice=0.25)
+    assert said(imitated)["objectivity"] is False  # what is tested can refute
+
+
+def test_ensembles_whose_members_nobody_sees_are_not_reliable(honest: Findings) -> None:
+    seeds = honest.annotations["seed"] + 100
+    others = honest.annotations.assign(
+        seed=seeds.where(honest.annotations["kind"] == "model", honest.annotations["seed"])
+    )
+    found = replace(honest, annotations=others)
+    assert (What.MEMBERS, Why.NO_MEMBERS) in whys(found, "reliability")
+    assert said(found)["reliability"] is None
+    assert said(found)["validity"]
+
+
+def test_the_line_that_is_named_is_the_one_that_the_interval_contains() -> None:
+    texts = [
+        _lines(Missing(What.AMOUNT, Why.EITHER_SIDE, line=4 / 3), Number(1.0, low, high, 20))
+        for low, high in ((0.72, 0.84), (1.2, 1.5), (0.7, 1.4))
+    ]
+    assert texts == ["0.75", "1.33", "0.75 or 1.33"]
+    assert _lines(Missing(What.STANDING, Why.EITHER_SIDE, line=-0.05), Number(0.0, -0.1, 0.1, 20)) == "−0.05"
 
 
 def test_one_imprint_is_not_hidden_by_the_mean() -> None:

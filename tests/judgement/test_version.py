@@ -17,6 +17,7 @@ OF_VERSION = {
     3: "348a202052a80f27d4bdc8b07db0c4e33df2a38bbe4800d571a135e52c9a87c8",
     4: "f25c95a942326254e32aca70a579a115797257330ae4dc309166046a078cae1c",
     5: "eb44b7786999777719baa1cb26525ebeda2bd9910fd869748ad6469fb412b4ee",
+    6: "2bc56c7c14ca4c1ab6640ec47be1716fc6d6f09887d44bf46e8893d586b343b2",
 }
 """Version of the rules -> hash of their lines and texts. Add a line for a new version; never change one."""
 

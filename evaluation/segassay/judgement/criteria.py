@@ -17,6 +17,7 @@ import scipy
 
 __all__ = [
     "MIN_CASES",
+    "RATIOS",
     "Criterion",
     "Missing",
     "Number",
@@ -38,6 +39,8 @@ __all__ = [
 MIN_CASES = 10
 """With fewer images nothing is judged, because intervals are too narrow then."""
 
+_SAME = 1e-9
+
 
 class What(Enum):
     """Subject of a criterion."""
@@ -49,6 +52,7 @@ class What(Enum):
     HELD_OUT = auto()
     ORIGINAL = auto()
     OWN_MEMBERS = auto()
+    MEMBERS = auto()
     COMPLETE = auto()
     CREDIBLE = auto()
     PLAUSIBLE = auto()
@@ -67,6 +71,10 @@ class What(Enum):
     CONSISTENT = auto()
 
 
+RATIOS = (What.AMOUNT, What.AMOUNT_OF_GROUP)
+"""Subjects that are ratios, with two lines: a factor, and 1 divided by it."""
+
+
 class Why(Enum):
     """Why a criterion is undecided."""
 
@@ -74,6 +82,7 @@ class Why(Enum):
     FEW_CASES = auto()
     NO_INTERVAL = auto()
     SATURATED = auto()
+    CONSTANT = auto()
     EITHER_SIDE = auto()
     NO_SECOND_RATER = auto()
     NO_THIRD_RATER = auto()
@@ -81,6 +90,8 @@ class Why(Enum):
     OTHER_CONCLUSIONS = auto()
     COPIES = auto()
     NO_NEARER = auto()
+    NO_MEMBERS = auto()
+    UNTESTED = auto()
     SOME_IMAGES = auto()
     NO_MASKS = auto()
     NO_BETTER_THAN_MIRRORED = auto()
@@ -176,7 +187,7 @@ class Criterion:
     counts: bool = True
 
 
-def above(of: What, number: Number | None, line: float, *, lack: Why = Why.NO_NUMBER) -> Criterion:
+def above(of: What, number: Number | None, line: float, *, lack: Why = Why.NO_NUMBER, agree: float = 0.0) -> Criterion:
     """Whether an interval is above a line.
 
     Args:
@@ -184,47 +195,61 @@ def above(of: What, number: Number | None, line: float, *, lack: Why = Why.NO_NU
         number: The number; None without one.
         line: The line.
         lack: Reason to state if there is no number.
+        agree: The value if all agree completely: 0 of a difference, 1 of an agreement.
 
     Example:
         >>> number = Number(value=0.2, low=0.1, high=0.3, n_cases=20)
         >>> [above(What.IMPRINT, number, line).met for line in (0.05, 0.1, 0.4)]
         [True, None, False]
     """
+    return _beyond(of, number, line, lack, agree, up=True)
+
+
+def below(of: What, number: Number | None, line: float, *, lack: Why = Why.NO_NUMBER, agree: float = 0.0) -> Criterion:
+    """Whether an interval is below a line; arguments as for `above`."""
+    return _beyond(of, number, line, lack, agree, up=False)
+
+
+def _beyond(of: What, number: Number | None, line: float, lack: Why, agree: float, *, up: bool) -> Criterion:
     if number is None:
         return undecided(of, lack)
-    if (why := _lacks(number)) is not None:
+    if (why := _lacks(number, agree)) is not None:
         return undecided(of, why, number, line)
-    if number.low > line or number.high < line:
-        return Criterion(of, number.low > line, number, line=line)
-    return undecided(of, Why.EITHER_SIDE, number, line)
-
-
-def below(of: What, number: Number | None, line: float, *, lack: Why = Why.NO_NUMBER) -> Criterion:
-    """Whether an interval is below a line; arguments as for `above`."""
-    other = above(of, number, line, lack=lack)
-    return replace(other, met=None if other.met is None else not other.met)
+    is_above, is_below = number.low > line, number.high < line
+    if is_below if up else is_above:
+        return Criterion(of, False, number, line=line)
+    if not (is_above if up else is_below):
+        return undecided(of, Why.EITHER_SIDE, number, line)
+    return undecided(of, Why.CONSTANT, number, line) if _is_constant(number) else Criterion(of, True, number, line=line)
 
 
 def within(of: What, number: Number | None, factor: float) -> Criterion:
     """Whether the interval of a ratio is between 1 / factor and factor."""
     if number is None:
         return undecided(of, Why.NO_NUMBER)
-    if (why := _lacks(number)) is not None:
+    if (why := _lacks(number, agree=1.0)) is not None:
         return undecided(of, why, number, factor)
     if number.low > factor or number.high < 1 / factor:
         return Criterion(of, False, number, line=factor)
+    if _is_constant(number):
+        return undecided(of, Why.CONSTANT, number, factor)
     if number.low > 1 / factor and number.high < factor:
         return Criterion(of, True, number, line=factor)
     return undecided(of, Why.EITHER_SIDE, number, factor)
 
 
-def _lacks(number: Number) -> Why | None:
+def _lacks(number: Number, agree: float) -> Why | None:
     """Why a number cannot be compared with any line; None if it can."""
     if number.n_cases < MIN_CASES:
         return Why.FEW_CASES
     if math.isnan(number.low) or math.isnan(number.high):
         return Why.NO_INTERVAL
-    return Why.SATURATED if number.high - number.low < 1e-9 else None
+    return Why.SATURATED if _is_constant(number) and abs(number.value - agree) < _SAME else None
+
+
+def _is_constant(number: Number) -> bool:
+    """Whether it is the same in every image: an interval without width can refute, and never supports."""
+    return number.high - number.low < _SAME
 
 
 def undecided(

@@ -3,7 +3,7 @@
 agreement of held-out models with each rater (N, R)  ->  imprint of each rater, and their mean
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -31,12 +31,14 @@ class Imprint:
     Attributes:
         of_raters: A number per rater; empty if there are no such models.
         mean: Their mean; None if there is none.
+        untested: Raters on whose masks alone no model was trained, although models of three others were.
         mixed_up: Raters with whom models agree clearly less if they know the rater's masks.
         unusable: Why the models cannot show it, and their names; None if they can.
     """
 
     of_raters: tuple[Number, ...] = ()
     mean: Number | None = None
+    untested: tuple[str, ...] = ()
     mixed_up: tuple[str, ...] = ()
     unusable: tuple[Why, tuple[str, ...]] | None = None
 
@@ -62,10 +64,11 @@ def imprints(evidence: Evidence, models: Models) -> dict[str, Imprint]:
         return dict.fromkeys(models.agreement, Imprint())
     if (why := usable(evidence, {rater: models.names[rater] for rater in own}, of_rater=True)) is not None:
         return dict.fromkeys(models.agreement, Imprint(unusable=why))
+    untested = tuple(rater for rater in evidence.raters if rater not in own)
     places, found = [evidence.raters.index(rater) for rater in own], {}
     for measure, agreement in models.agreement.items():
         values = imprint(np.stack([agreement[rater][:, places] for rater in own], axis=1))
-        found[measure] = _imprint(evidence, values, own, values)
+        found[measure] = replace(_imprint(evidence, values, own, values), untested=untested)
     return found
 
 
@@ -127,5 +130,5 @@ def _imprint(evidence: Evidence, values: np.ndarray, raters: list[str], with_own
     return Imprint(
         tuple(number for number in numbers if number is not None),
         mean_of(evidence, mean, limit=2.0),  # a difference of two differences
-        tuple(number.against for number in own if number is not None and number.high < -MIXED_UP),
+        mixed_up=tuple(number.against for number in own if number is not None and number.high < -MIXED_UP),
     )

@@ -12,7 +12,7 @@ from segassay.judgement.evidence import DICE, SHARED, Evidence
 from segassay.qualities.scores.groups import Group
 from segassay.qualities.scores.pairs import mean_of_known
 
-__all__ = ["nearest_to_own_members", "relative_distance"]
+__all__ = ["have_members", "nearest_to_own_members", "relative_distance"]
 
 
 def relative_distance(n_members: int) -> float:
@@ -44,11 +44,11 @@ def nearest_to_own_members(
         models: Strategy and training -> the single models, the members.
     """
     for group in ensembles:
-        single = models.get((group.strategy, group.trained_on))
-        members = [] if single is None else list(single.annotators)
         for pair in group.whole_pairs():
             for one, other in (pair, pair[::-1]):
-                own = [model.name for model in members if model.seeds <= group.seeds[one]]
+                own = _members_of(group, one, models)
+                if not own:
+                    continue
                 share, n_cases = _as_far(evidence, one, other, own, relative_distance(max(len(group.seeds[one]), 1)))
                 if n_cases >= MIN_CASES and share > SHARED:
                     number = Number(share, np.nan, np.nan, n_cases, one, other)
@@ -56,13 +56,23 @@ def nearest_to_own_members(
     return Criterion(What.OWN_MEMBERS, True, line=SHARED)
 
 
+def have_members(ensembles: Sequence[Group], models: Mapping[tuple[str, str], Group]) -> Criterion:
+    """Whether of each ensemble that is compared at least one member is among the models; arguments as above."""
+    alone = [name for group in ensembles for name in group.names if not _members_of(group, name, models)]
+    return undecided(What.MEMBERS, Why.NO_MEMBERS, names=alone) if alone else Criterion(What.MEMBERS, True)
+
+
+def _members_of(group: Group, ensemble: str, models: Mapping[tuple[str, str], Group]) -> list[str]:
+    single = models.get((group.strategy, group.trained_on))
+    members = [] if single is None else single.annotators
+    return [model.name for model in members if model.seeds <= group.seeds[ensemble]]
+
+
 def _as_far(evidence: Evidence, one: str, other: str, own: Sequence[str], line: float) -> tuple[float, int]:
     """Share of the images in which an ensemble is as far from its members as the other one is, and their number.
 
     The distance is 1 - Dice; only images count in which something is marked, and members and ensembles differ.
     """
-    if not own:
-        return 0.0, 0
     near, far = 1 - mean_of_known(evidence.pairs[DICE].between(own, [one, other]), axis=1).T
     known = evidence.marked([one, other]) & (far > 0) & ~np.isnan(near)
     return float(np.mean(near[known] > line * far[known])) if known.any() else 0.0, int(known.sum())

@@ -98,7 +98,7 @@ def _together(evidence: Evidence, own: np.ndarray, measure: str) -> Criterion:
     """
     values = np.where(evidence.marked(), median_over(own), np.nan)
     number = mean_of(evidence, values, target="the median rater", against=_against(evidence), lowest=0.0)
-    return replace(above(What.TOGETHER, number, TOGETHER_ABOVE[measure]), measure=measure)
+    return replace(above(What.TOGETHER, number, TOGETHER_ABOVE[measure], agree=1.0), measure=measure)
 
 
 def _apart(evidence: Evidence, own: np.ndarray, measure: str) -> Criterion:
@@ -117,7 +117,7 @@ def _consistent(evidence: Evidence, found: Findings) -> list[Criterion]:
     criteria = []
     for of, column in _AMOUNTS.items():
         number = _of_all(rows[rows["of"] == of], f"{len(evidence.raters)} raters")
-        one = replace(above(What.CONSISTENT, number, CONSISTENT_ABOVE), measure=found.amount(column))
+        one = replace(above(What.CONSISTENT, number, CONSISTENT_ABOVE, agree=1.0), measure=found.amount(column))
         criteria.append(undecided_alike(one) if _is_alike(evidence, column) else one)
     return criteria
 

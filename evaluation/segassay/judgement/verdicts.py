@@ -33,7 +33,7 @@ from segassay.judgement.dependence import Imprint, Models, consensus_imprints, h
 from segassay.judgement.evidence import DICE, F1, Evidence, evidence_of, mean_of, median_over
 from segassay.judgement.judged import Judged, judged_annotators
 from segassay.judgement.judgement import Judgement
-from segassay.judgement.originals import nearest_to_own_members
+from segassay.judgement.originals import have_members, nearest_to_own_members
 from segassay.judgement.preconditions import neutrality, preconditions, standing
 from segassay.judgement.raters_alone import judge_raters
 from segassay.qualities.scores.coverage import are_unequal
@@ -147,6 +147,8 @@ def _below_line(of: What, imprint: Imprint, of_one: float) -> Criterion:
         return largest
     mean = below(of, imprint.mean, IMPRINT_MATTERS)
     decisive = mean if largest.met or mean.met is False else largest
+    if imprint.untested and all_met([largest, mean]):
+        return undecided(of, Why.UNTESTED, names=imprint.untested)
     return replace(decisive, met=all_met([largest, mean]), rests_on=largest.rests_on)
 
 
@@ -194,6 +196,7 @@ def _reliability(evidence: Evidence, found: Findings, judged: Judged, basis: Bas
         *basis.preconditions(tuple(compared)),
         *_no_copies_among(evidence, members),
         *basis.own_members(),
+        have_members(ensembles, models),
         *_held_out(judged),
     )
     own = [mean_of(evidence, _between(evidence, group, F1), target=group.target, lowest=0.0) for group in ensembles]

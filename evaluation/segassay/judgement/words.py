@@ -14,7 +14,7 @@ from segassay.data.named_channels import INTENSITY, measured_channel
 from segassay.errors import shortlist
 from segassay.judgement.amounts import AMOUNT_WITHIN
 from segassay.judgement.conclusions import LARGE_EFFECT
-from segassay.judgement.criteria import MIN_CASES, Criterion, Missing, Number, Shares, What, Why
+from segassay.judgement.criteria import MIN_CASES, RATIOS, Criterion, Missing, Number, Shares, What, Why
 from segassay.judgement.judged import Judged
 from segassay.judgement.judgement import Judgement
 from segassay.judgement.nearness import DICE_BLIND_ABOVE, NEAR, is_nearness, tolerance_in
@@ -65,11 +65,11 @@ RULES = {
         f"or the consensus of the others. {_NEARNESS}"
     ),
     "objectivity": (
-        f"Supported if models trained on one rater do not imitate that rater (an imprint below {IMPRINT_MATTERS:g} on "
-        f"average, and below {IMPRINT_OF_ONE_MATTERS:g} for every rater), or if leaving any rater out of the consensus "
-        f"changes by less than {CONSENSUS_IMPRINT_MATTERS:g} how its models agree with that rater; in F1 of "
-        f"objects and in outlines. The judged masks must also {_STANDING}, and follow no single rater, of 3 or more. "
-        f"{_NEARNESS} "
+        "Supported if models trained on each single rater do not imitate that rater (an imprint below "
+        f"{IMPRINT_MATTERS:g} on average, and below {IMPRINT_OF_ONE_MATTERS:g} for every rater), or if leaving any "
+        f"rater out of the consensus changes by less than {CONSENSUS_IMPRINT_MATTERS:g} how its models agree with that "
+        f"rater; in F1 of objects and in outlines. The judged masks must also {_STANDING}, and follow no single rater, "
+        f"of 3 or more. {_NEARNESS} "
         f"{_EVIDENCE}"
     ),
     "reliability": (
@@ -127,6 +127,7 @@ _NAMES = {
     What.HELD_OUT: "held out",
     What.ORIGINAL: "no copies",
     What.OWN_MEMBERS: "nearest to their own members",
+    What.MEMBERS: "members of the ensembles among the models",
     What.COMPLETE: "no image left out",
     What.CREDIBLE: "better than mirrored",
     What.PLAUSIBLE: "possible without knowing the raters' masks",
@@ -167,6 +168,7 @@ _MISSING = {
     Why.FEW_CASES: "fewer than {least} images in which something is marked ({n_cases})",
     Why.NO_INTERVAL: "no interval of the {name}, which needs two images or subjects",
     Why.SATURATED: "no difference between images in the {name}, so that nothing can be told from it",
+    Why.CONSTANT: "the same {name}, {number}, in every image, so that it has no interval",
     Why.EITHER_SIDE: "too few images: the {name}, {number}, may lie on either side of {line}",
     Why.NO_SECOND_RATER: "no second rater",
     Why.NO_THIRD_RATER: "no third rater: of two, nobody can tell whether masks follow one of them",
@@ -175,6 +177,10 @@ _MISSING = {
         "too few units of the experiment: conclusions differ from the raters', though the effects may be as large"
     ),
     Why.COPIES: "{first} and {second} have the same masks in most images; trainings and raters never do",
+    Why.NO_MEMBERS: (
+        "the members of {names} are not among the models, so that nobody can tell whether these were made of them"
+    ),
+    Why.UNTESTED: "no models trained on {names} alone, who may be the rater that models follow",
     Why.SOME_IMAGES: "{first} has no mask of images that other models of the same training have; add them",
     Why.NO_NEARER: (
         "in {share:.0f} % of the images {first} is as far from its own members as from those of {second}, as a copy is"
@@ -318,9 +324,10 @@ def _one_missing(missing: Missing, measure: str, judged: Judged) -> str:
         return _NO_NUMBER[missing.of].format(of_first=first, without=WITHOUT, who=who(judged))
     first, second = (*missing.names, "", "")[:2]
     about: dict[str, Any] = {"first": first, "second": second.replace("=", "the raters' "), "least": MIN_CASES}
+    about |= {"names": joined(missing.names, ", ")}
     number = missing.number
     if number is not None:
-        line = f"{missing.line:.3g}".replace("-", "−")
+        line = _lines(missing, number)
         name = _name(missing.of, measure)
         about |= {"name": name, "number": _interval(number), "n_cases": number.n_cases, "line": line}
         about |= {
@@ -329,6 +336,14 @@ def _one_missing(missing: Missing, measure: str, judged: Judged) -> str:
             "absent": shortlist(missing.names[1:]),
         }
     return _MISSING[missing.why].format(**about)
+
+
+def _lines(missing: Missing, number: Number) -> str:
+    """The line that an interval contains; of a ratio one of two, or both."""
+    lines = [missing.line]
+    if missing.of in RATIOS:
+        lines = [line for line in (1 / missing.line, missing.line) if number.low <= line <= number.high] or lines
+    return " or ".join(f"{line:.3g}".replace("-", "−") for line in lines)
 
 
 def sentence(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from segassay.data.dataset import units_of
-from segassay.errors import number_of
-from segassay.judgement.criteria import MIN_CASES, Missing, Number, What, Why
+from segassay.errors import number_of, shortlist
+from segassay.judgement.criteria import MIN_CASES, RATIOS, Missing, Number, What, Why
 from segassay.judgement.judgement import Judgement
 from segassay.judgement.results import Results
 from segassay.judgement.verdicts import judge
@@ -23,7 +23,6 @@ __all__ = ["images_to_settle", "judgements_of", "remedies"]
 MANY = 10
 """Times as many images as there are; beyond that a number is too close to its line to be told from it."""
 
-_RATIOS = (What.AMOUNT, What.AMOUNT_OF_GROUP)
 
 _ADD = {
     What.RATERS: "masks of a second rater",
@@ -87,7 +86,7 @@ def remedies(judgement: Judgement, annotations: pd.DataFrame) -> tuple[str, ...]
 def _more_images(missing: Sequence[Missing]) -> Iterator[str]:
     """Images that are lacking for all numbers that lie on either side of their line."""
     unclear = [(one, one.number) for one in missing if one.why is Why.EITHER_SIDE and one.number is not None]
-    needed = [images_to_settle(number, one.line, ratio=one.of in _RATIOS) for one, number in unclear]
+    needed = [images_to_settle(number, one.line, ratio=one.of in RATIOS) for one, number in unclear]
     if None in needed:
         yield "other models or raters: a number is so close to its limit that ten times as many images may not decide"
     known = [n for n in needed if n is not None]
@@ -112,6 +111,10 @@ def _texts(missing: Missing, judgement: Judgement, annotations: pd.DataFrame) ->
         yield "more images or subjects in each group of the experiment"
     elif missing.why is Why.COPIES and len(missing.names) == 2:
         yield f"masks of {missing.names[0]} that are not those of {missing.names[1].replace('=', 'the raters’ ')}"
+    elif missing.why is Why.NO_MEMBERS:
+        yield f"masks of the members of {shortlist(missing.names)}"
+    elif missing.why is Why.UNTESTED:
+        yield f"models trained on {shortlist(missing.names)} alone"
     elif missing.why is Why.SOME_IMAGES:
         yield f"masks of {missing.names[0]} for all images"
 
