@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from scipy import ndimage
 
 from drawing import draw
 from segassay.errors import DataError
@@ -197,3 +198,27 @@ def test_real_numbers_that_make_objects_equal_are_refused(tmp_path: Path, dtype:
     tifffile.imwrite(tmp_path / "1.tif", np.add(numbers, [0, 2, 2]).astype(dtype))
     with pytest.raises(DataError, match=rf"object numbers up to {top} in float"):
         read_mask(tmp_path / "1.tif")
+
+
+def squares_of(*numbers: int, width: int = 5) -> np.ndarray:
+    """Squares of these numbers side by side, the last four times as long."""
+    labels = np.zeros((width + 2, (len(numbers) + 3) * (width + 1)), dtype=np.uint8)
+    for place, number in enumerate(numbers):
+        start = place * (width + 1)
+        labels[1 : width + 1, start : start + width * (4 if number == numbers[-1] else 1)] = number
+    return labels
+
+
+@pytest.mark.parametrize("labels", [squares_of(1, 3, 4, 255), squares_of(127, 254, 255)])
+def test_grey_objects_beside_a_large_white_one_are_not_taken_for_its_soft_edge(tmp_path: Path, labels: np.ndarray):
+    assert 2 * np.count_nonzero(labels == 255) >= np.count_nonzero(labels)
+    Image.fromarray(labels).save(tmp_path / "1.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "1.png"), labels)
+
+
+@pytest.mark.parametrize("sigma", [0.6, 1.5, 3.0])
+def test_blurred_edges_are_soft_edges(tmp_path: Path, sigma: float):
+    disc = np.hypot(*(np.indices((160, 160)) - 79)) < 60
+    soft = np.round(ndimage.gaussian_filter(disc * 255.0, sigma)).astype(np.uint8)
+    Image.fromarray(soft).save(tmp_path / "1.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "1.png"), soft > 127)

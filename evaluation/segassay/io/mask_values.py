@@ -7,6 +7,7 @@ the same with classes   ->  their values (C, *spatial)
 import os
 
 import numpy as np
+from scipy import ndimage
 
 from segassay.errors import DataError
 from segassay.io.mask_colours import of_colours, of_two_colours
@@ -25,6 +26,7 @@ _VOID = [224, 224, 192]
 """Colour of the number 255 in the palette of PASCAL VOC: the border around objects, which belongs to none."""
 
 _NEAR_0, _NEAR_255 = 32, 223
+_RISING = 0.9  # share of the grey pixels of a soft edge that have a brighter neighbour
 """Up to and from where the compression of a JPEG leaves black and white pixels."""
 
 _MAX_BETWEEN = 0.1
@@ -133,8 +135,17 @@ def _of_values(path: str | os.PathLike[str], values: np.ndarray) -> np.ndarray:
 
 
 def _is_soft(values: np.ndarray) -> bool:
-    """Whether 8 bits are a binary mask with soft edges."""
-    return bool(2 * np.count_nonzero(values == 255) >= np.count_nonzero(values))
+    """Whether 8 bits are a binary mask with soft edges: half is white, and the grey beside it grows towards the white.
+
+    Grey objects beside white ones, as number 255 of a label image may be, are flat: most of their pixels have no
+    brighter neighbour.
+    """
+    grey = (values > 0) & (values < 255)
+    n_grey = np.count_nonzero(grey)
+    if np.count_nonzero(values == 255) < n_grey:
+        return False
+    rising = grey & (ndimage.maximum_filter(values, size=3) > values)
+    return bool(np.count_nonzero(rising) >= _RISING * n_grey)
 
 
 def _is_jpeg(values: np.ndarray) -> bool:
