@@ -176,7 +176,6 @@ def sources_of(study: Study, further: Mapping[str, Any] | None = None) -> Source
             "annotator": name,
             "path": "lost.png" if name in study.lost else study.masks[name][index],
             "held_out": "true",
-            "exchangeable": study.exchangeable and about.kind == "human",
         }
         | vars(about)
         for name, about in study.about.items()
@@ -190,7 +189,11 @@ def sources_of(study: Study, further: Mapping[str, Any] | None = None) -> Source
         table = table.assign(region=study.regions) if study.regions else table
         table = table.assign(subject=table["case"]) if study.has_subjects else table
         described |= {"experiment": table, "control_group": study.groups[0]}
-    return read_sources(None, pd.DataFrame(rows), {}, kinds={}, described=described)
+    found = read_sources(None, pd.DataFrame(rows), {}, kinds={}, described=described)
+    if not study.exchangeable:
+        return found
+    raters = found.annotations["kind"] == "human"  # a dataset.yaml would say it, which arrays in memory do not have
+    return replace(found, annotations=found.annotations.assign(exchangeable=raters))
 
 
 def judged(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[dict[str, dict[str, Any]], pd.DataFrame]:

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from segassay.data.facets import is_exchangeable
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import cheat_list  # noqa: E402
 import cheating  # noqa: E402
 import cheats  # noqa: E402
-from cheat_studies import QUALITIES, Study, smaller, sound  # noqa: E402
+from cheat_studies import QUALITIES, Study, smaller, sound, sources_of  # noqa: E402
 
 SEED = 0
 SMALL = (
@@ -80,6 +82,12 @@ def is_same(one: Study, other: Study) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in told) and all(
         np.array_equal(one.masks[name], other.masks[name]) for name in one.masks
     )
+
+
+def test_exchangeable_raters_are_read_as_such() -> None:
+    study = smaller(cheats.made(sound, SEED), n_cases=2)
+    for said in (True, False):
+        assert is_exchangeable(sources_of(replace(study, exchangeable=said)).annotations) == said
 
 
 def test_the_page_shows_the_results() -> None:
