@@ -67,8 +67,8 @@ def write_plan(
         DataError: If `result` is not an evaluation, or too small; a class that is too small is left out.
     """
     final = check_output(out, overwrite, options=ARGUMENTS)
-    refuse_inputs(final, [], folders=[result], used="read", option=ARGUMENTS[0])
     pilot = read_pilot(result)
+    refuse_inputs(final, [], folders=[result], used="read", option=ARGUMENTS[0])
     plan = make_plan(pilot, width=width, min_phi=min_phi)
     paths = class_paths(_classes(result))
     classes, not_planned = {}, {}
