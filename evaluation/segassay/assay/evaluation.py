@@ -128,7 +128,7 @@ class Evaluation(Results):
             Path of the folder.
 
         Raises:
-            UsageError: If the folder exists or cannot be written, or holds or lies among images or masks of the dataset.
+            UsageError: If the folder exists or cannot be written, or would replace the dataset or lie among its files.
         """
         options = ("folder", "overwrite=True")
         final = check_output(folder, overwrite, options=options)
