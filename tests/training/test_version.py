@@ -53,8 +53,10 @@ TRAINING = {
 VOLUMES = {**TRAINING, "spatial_dims": 3, "tile_size": [16, 16, 8]}
 
 _ADVICE = "raise TRAINING_VERSION and record anew (python tests/training/test_version.py) if it was meant, else undo it"
-_EXACT, _STEPS, _TRAINED = 1e-5, 1e-4, 2e-3
-"""How far numbers may be from the recorded ones: pixels; losses of the first steps; probabilities after a training."""
+_EXACT, _STEPS, _TRAINED = 1e-5, 1e-4, 1e-2
+"""How far numbers may be from the recorded ones: pixels; losses of the first steps; probabilities after a training.
+
+Other instructions of the processor (`ATEN_CPU_CAPABILITY=default`) change them by 3e-7, 3e-7 and 2e-3."""
 
 
 def numbered(case: str, margin: int = 0) -> np.ndarray:
@@ -201,14 +203,16 @@ def begin(folder: Path, training: Mapping[str, Any]) -> dict[str, Any]:
     workflow = Workflow(str(config_path("train.yaml")), workflow_type="train", run_id="training", **places, **training)
     workflow.initialize()
     part = workflow.parser.get_parsed_content
-    network, loss_function, optimizer = part("network"), part("train::loss_function"), part("optimizer")
+    network, loss_function = part("network"), part("train::loss_function")
+    optimizer, schedule = part("optimizer"), part("lr_scheduler")
     tiles, fixed, losses = [], [], []
-    for batch in itertools.islice(part("train::dataloader"), 3):
+    for batch in itertools.islice(part("train::dataloader"), 4):
         output = network.train()(batch["image"])
         loss = loss_function(output, batch["label"])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
         tiles += [batch["image"].numpy(), batch["label"].numpy()]
         fixed.append(loss_function(waves(output.shape), batch["label"]).item())
         losses.append(loss.item())
