@@ -21,8 +21,9 @@ from segassay.consensus.pixels import Staple, staple
 from segassay.io.durable import replaced
 from segassay.io.images import sha256
 
-_VERSION = "staple-3"  # increase it when the computation or the reading of masks changes
-_VERSION_OF_CLASSES = "staple-classes-1"  # likewise
+_VERSION, _VERSION_OF_CLASSES = "staple-3", "staple-classes-1"
+"""Raise them when the computation or the reading of masks changes: `tests/consensus/test_cache.py` fails if the same
+files have another consensus under one version."""
 
 _Result = TypeVar("_Result", Staple, ClassConsensus)
 
