@@ -200,6 +200,15 @@ BREAKS: dict[str, tuple[Callable[[Path], Any], str, str, str, str]] = {
     "group of one subject": (
         lambda f: (f / "experiment.csv").write_text("case,group,subject\n1,H,a\n2,H,b\n3,C,c\n4,C,c\n"), "warning",
         "experiment.csv", "only one subject in group 'C'", "add subjects"),
+    "two spellings of a group": (
+        lambda f: (f / "experiment.csv").write_text("case,group\n1,H\n2,H\n3,h\n4,h\n"), "warning",
+        "experiment.csv", "in column group, 'H', 'h' differ only in capitals or blanks, and count as 2", "alike"),
+    "two spellings of a subject": (
+        lambda f: (f / "experiment.csv").write_text("case,group,subject\n1,H,M  1\n2,H,m\u00a01\n3,C,c\n4,C,d\n"),
+        "warning", "experiment.csv", "in column subject, 'M  1', 'm\\xa01' differ only in capitals", "alike"),
+    "two spellings of a person": (
+        lambda f: say(f, raters={"anna": {"person": "Eva"}, "ben": {"person": "eva"}}),
+        "warning", "dataset.yaml", "persons 'Eva', 'eva' differ only in capitals or blanks", "alike"),
     "region without control": (
         lambda f: (f / "experiment.csv").write_text(EXPERIMENT.replace("4,C,CA1", "4,C,CA3")), "warning",
         "experiment.csv", "region 'CA3' has no case of the control group 'H'", "add a control case"),
@@ -259,6 +268,15 @@ def test_an_image_that_is_read_as_a_mask_hides_no_error(sound: Path) -> None:
     dataset = read_dataset(sound)
     (of_case, *_) = problems_of(replace(dataset, reference_name="truth", reference=dataset.images))
     assert (of_case.level, of_case.file) == ("error", str(sound / "images/1.tif"))
+
+
+def test_raters_whose_names_differ_in_a_blank_are_told(sound: Path) -> None:
+    for case in (1, 2, 3, 4):
+        mark(sound / f"annotators/Anna /{case}.png", CLEO)
+    say(sound, raters={"anna": "labels/anna", "ben": "labels/ben", "Anna ": "annotators/Anna "})
+    (problem,) = check_dataset(sound).problems
+    assert (problem.level, problem.file, problem.kind) == ("warning", str(sound), "name-spelling")
+    assert "raters 'Anna ', 'anna' differ only in capitals or blanks, and count as 2" in problem.what
 
 
 def test_crowded_label_images_are_not_taken_for_inverted_masks(sound: Path) -> None:
