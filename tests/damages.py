@@ -255,8 +255,8 @@ DAMAGES = [
     Damage("a drive of Windows", setting("reference: 'C:\\labels'"), "dataset.yaml", "inside the dataset folder"),
     Damage("a pattern that goes up", setting("raters: labels/../../*"), "dataset.yaml", "inside the dataset folder"),
     Damage("negative size", setting("min_object_size: -3"), "dataset.yaml", "min_object_size is '-3'"),
-    Damage("spacing of 0", setting("spacing_um: [0, 1]"), "dataset.yaml", "two or three numbers above 0"),
-    Damage("spacing of NaN", setting("spacing_um: [.nan, 1]"), "dataset.yaml", "two or three numbers above 0"),
+    Damage("spacing of 0", setting("spacing_um: [0, 1]"), "dataset.yaml", "two or three numbers of micrometres"),
+    Damage("spacing of NaN", setting("spacing_um: [.nan, 1]"), "dataset.yaml", "two or three numbers of micrometres"),
     Damage("spacing for a volume", setting("spacing_um: [1, 1, 1]"), "dataset.yaml", "spacing_um has 3 numbers"),
     # experiment.csv
     Damage("no experiment table", remove("experiment.csv"), "experiment.csv", "cannot be read"),

@@ -5,6 +5,7 @@ import os
 import shutil
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from command import run
 from drawing import draw
 from segassay.checks import images as images_module
 from segassay.checks import masks as masks_module
-from segassay.checks.check import check_dataset
+from segassay.checks.check import check_dataset, problems_of
 from segassay.checks.report import as_json
+from segassay.data.dataset import read_dataset
 from segassay.data.published.download import download
 from segassay.io.images import Picture, write_labels, write_mask
 from segassay.simulation.dataset import Simulation, simulate
@@ -198,6 +200,15 @@ BREAKS: dict[str, tuple[Callable[[Path], Any], str, str, str, str]] = {
     "group of one subject": (
         lambda f: (f / "experiment.csv").write_text("case,group,subject\n1,H,a\n2,H,b\n3,C,c\n4,C,c\n"), "warning",
         "experiment.csv", "only one subject in group 'C'", "add subjects"),
+    "two spellings of a group": (
+        lambda f: (f / "experiment.csv").write_text("case,group\n1,H\n2,H\n3,h\n4,h\n"), "warning",
+        "experiment.csv", "in column group, 'H', 'h' differ only in capitals or blanks, and count as 2", "alike"),
+    "two spellings of a subject": (
+        lambda f: (f / "experiment.csv").write_text("case,group,subject\n1,H,M  1\n2,H,m\u00a01\n3,C,c\n4,C,d\n"),
+        "warning", "experiment.csv", "in column subject, 'M  1', 'm\\xa01' differ only in capitals", "alike"),
+    "two spellings of a person": (
+        lambda f: say(f, raters={"anna": {"person": "Eva"}, "ben": {"person": "eva"}}),
+        "warning", "dataset.yaml", "persons 'Eva', 'eva' differ only in capitals or blanks", "alike"),
     "region without control": (
         lambda f: (f / "experiment.csv").write_text(EXPERIMENT.replace("4,C,CA1", "4,C,CA3")), "warning",
         "experiment.csv", "region 'CA3' has no case of the control group 'H'", "add a control case"),
@@ -233,6 +244,39 @@ def test_what_is_broken_is_told_once(sound: Path, name: str) -> None:
     assert action in problem.action
     assert len(problem.action) > 5
     assert str(sound / file) not in problem.what
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"reference": "images"}, "`reference`"),
+        ({"ignore": "images/"}, "`ignore`"),
+        ({"region_masks": "./images"}, "`region_masks`"),
+        ({"raters": "images"}, "rater 'images'"),
+        ({"raters": {"anna": "labels/anna", "ben": "labels/ben", "zoe": "images"}}, "rater 'zoe'"),
+    ],
+)
+def test_images_that_are_said_to_be_masks_are_one_error(sound: Path, settings: dict[str, Any], name: str) -> None:
+    say(sound, **settings)
+    (problem,) = check_dataset(sound).problems
+    assert (problem.level, problem.file) == ("error", str(sound / "dataset.yaml"))
+    assert f"the folder of the images is also that of {name}; expected masks in a folder of their own" in problem.what
+
+
+def test_an_image_that_is_read_as_a_mask_hides_no_error(sound: Path) -> None:
+    all_float(sound, 0.5)
+    dataset = read_dataset(sound)
+    (of_case, *_) = problems_of(replace(dataset, reference_name="truth", reference=dataset.images))
+    assert (of_case.level, of_case.file) == ("error", str(sound / "images/1.tif"))
+
+
+def test_raters_whose_names_differ_in_a_blank_are_told(sound: Path) -> None:
+    for case in (1, 2, 3, 4):
+        mark(sound / f"annotators/Anna /{case}.png", CLEO)
+    say(sound, raters={"anna": "labels/anna", "ben": "labels/ben", "Anna ": "annotators/Anna "})
+    (problem,) = check_dataset(sound).problems
+    assert (problem.level, problem.file, problem.kind) == ("warning", str(sound), "name-spelling")
+    assert "raters 'Anna ', 'anna' differ only in capitals or blanks, and count as 2" in problem.what
 
 
 def test_crowded_label_images_are_not_taken_for_inverted_masks(sound: Path) -> None:

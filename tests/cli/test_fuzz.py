@@ -265,6 +265,7 @@ WORDS = [
         "*a",
         "!!python/name:os.system ",
     ),
+    *("1" * 5000, "a/" * 5000),
     *("\ufeff", "\0", "ä", "\u202e", "\ud7ff", "#", "|", ">", "%", "@", "`", "?", "=", "<<: ", "\r", "**", "..", "\\"),
 ]
 texts = st.one_of(st.lists(st.sampled_from(WORDS), max_size=14).map("".join), st.text(max_size=40))

@@ -139,6 +139,12 @@ def test_order_of_the_rows_does_not_matter(dataset, write_csv):
     pd.testing.assert_frame_equal(forth, read_annotations(dataset, write_csv(head + "\n".join(lines[::-1]))))
 
 
+def test_a_name_of_more_digits_than_python_makes_a_number_of(dataset, write_csv):
+    long = "1" * 5000
+    table = read_annotations(dataset, write_csv(f"case,annotator,kind,path\n002,{long},model,u1.png\n"))
+    assert ("002", long, "model") in names(table)
+
+
 class TestFoldersOfMasks:
     @pytest.mark.parametrize("files", [["002.png", "010.nii.gz"], ["002_pred.png", "010_pred.tif"]])
     def test_files_are_named_as_the_cases(self, dataset, tmp_path, files):
@@ -212,6 +218,14 @@ HEAD = "case,annotator,kind,path,held_out,session,seed\n"
         ("case,annotator,kind,path,n_train\n002,m,model,u1.png,many\n", "row 2: n_train is 'many'; expected a whole"),
         (HEAD + "002,gt,truth,lost.png,,,\n", "row 2: .*lost.png does not exist; a mask by 'gt'"),
         (HEAD + "002,unet,model,annotations.csv,,,\n", "row 2: .*annotations.csv has no image ending"),
+        (
+            HEAD + "002,unet,model,u\0.png,,,\n",
+            r"row 2: path 'u\\x00.png' holds a letter that no path can hold; correct",
+        ),
+        (
+            HEAD + f"002,unet,model,{'u' * 10_000},,,\n",
+            "row 2: path 'u+...u+' is too long for a path; correct the cell",
+        ),
         (HEAD + "002,unet,model,u1.png,,,,,9\n", "cannot be read as a CSV table"),
     ],
 )

@@ -24,7 +24,18 @@ def listed(folder: Path, *names: str) -> tuple[list[str], list[Problem]]:
     return [case for case, _ in found], problems
 
 
-@pytest.mark.parametrize(("first", "second"), [("expert_2", "expert_10"), ("0144", "2000"), ("a", "a1"), ("01", "1")])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("expert_2", "expert_10"),
+        ("0144", "2000"),
+        ("a", "a1"),
+        ("01", "1"),
+        ("00", "01"),
+        ("09", "010"),
+        ("9" * 5000, "0" + "1" * 5001),
+    ],
+)
 def test_natural_order(first: str, second: str) -> None:
     assert natural_key(first) < natural_key(second)
 

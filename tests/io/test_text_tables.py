@@ -27,6 +27,21 @@ def test_what_is_no_table_is_one_message(tmp_path, content):
         read_text_table(tmp_path / "nowhere.csv")
 
 
+def test_more_columns_than_any_table_has_are_refused_before_they_take_time(tmp_path):
+    names = [f"c{number}" for number in range(1001)]
+    (tmp_path / "table.csv").write_text(",".join(names[:1000]) + "\n1\n")
+    assert read_text_table(tmp_path / "table.csv").shape == (1, 1000)
+    (tmp_path / "table.csv").write_text(",".join(names) + "\n1\n")
+    with pytest.raises(DataError, match=r"table.csv has 1001 columns; expected at most 1000; delete those"):
+        read_text_table(tmp_path / "table.csv")
+
+
+def test_a_name_of_a_column_that_is_longer_than_csv_allows_is_one_message(tmp_path):
+    (tmp_path / "table.csv").write_text("case," + "x" * 200_000 + "\n1,2\n")
+    with pytest.raises(DataError, match=r"table.csv cannot be read as a CSV table in UTF-8: field larger than"):
+        read_text_table(tmp_path / "table.csv")
+
+
 def test_empty_rows_and_invisible_blanks_go_and_rows_keep_their_numbers(tmp_path):
     (tmp_path / "table.csv").write_text("case;group\n001;H\n;\n\u200b002\u200b;\u00a0C\n\n;;\n 003;\n")
     table = read_text_table(tmp_path / "table.csv")

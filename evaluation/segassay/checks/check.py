@@ -21,6 +21,7 @@ from segassay.checks.images import across_images, check_image
 from segassay.checks.lookalikes import Likeness, Lookalikes, likeness, lookalike_problems
 from segassay.checks.masks import across_masks, check_ignored, check_masks, check_region, mask_files, swapped
 from segassay.checks.places import place_problems
+from segassay.checks.spellings import spelling_problems
 from segassay.checks.summary import summarise_dataset
 from segassay.data.dataset import Dataset, index_dataset, of_one_case
 from segassay.errors import Problem
@@ -130,6 +131,7 @@ def _check_cases(
     problems = [*_not_of_swapped(dataset, cases, problems), *across_masks(dataset, cases)]
     problems += place_problems(dataset, cases)
     problems += lookalike_problems(dataset, alike)
+    problems += spelling_problems(dataset)
     problems += experiment_problems(dataset)
     problems += measurement_problems(dataset, images)
     return _errors_first(problems), cases

@@ -66,7 +66,7 @@ def _read_area(
 
 def _problems_of_reading(image: Path, mask: Path, error: DataError) -> list[Problem]:
     """A mask whose image cannot be read is not a separate problem."""
-    return [] if error.file == str(image) else [as_problem(mask, error)]
+    return [] if error.file == str(image) and image != mask else [as_problem(mask, error)]
 
 
 def check_masks(

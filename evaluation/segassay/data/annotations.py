@@ -6,8 +6,10 @@ A rater, a model, an ensemble, a consensus and a known truth are all annotators.
 position, and a name that matches nothing is an error.
 """
 
+import errno
 import math
 import os
+import reprlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -301,6 +303,7 @@ def _of_table(
     if missing:
         what = f"no column {', '.join(missing)}; expected {', '.join(_REQUIRED)}, got {', '.join(table.columns)}"
         raise DataError(f"{source}: {what}", source, what)
+    raise_problems(source, _path_problems(table, folder))
     spent = [column for column in SPENT_COLUMNS if column in table]
     table = table.reindex(columns=[*ANNOTATION_COLUMNS, *spent], fill_value="")
     table["case"] = names_of_cases(table["case"], dataset.images if dataset is not None else ())
@@ -318,6 +321,27 @@ def _of_table(
         table[column] = table[column].astype("Int64")
     problems += _name_problems(table, dataset)
     return _without_masks_of_dataset(table, dataset), problems
+
+
+def _path_problems(table: pd.DataFrame, folder: Path) -> list[str]:
+    """Cells that no system takes for a path."""
+    problems = []
+    for column in (name for name in _PATHS if name in table):
+        for row, cell in table[column].items():
+            why = None if isinstance(cell, HeldImage) else _why_no_path(folder / cell)
+            if why is not None:
+                problems.append(f"row {row}: {column} {reprlib.repr(cell)} {why}; correct the cell")
+    return problems
+
+
+def _why_no_path(path: Path) -> str | None:
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return "is too long for a path" if error.errno == errno.ENAMETOOLONG else None
+    except ValueError:
+        return "holds a letter that no path can hold"
+    return None
 
 
 def _absolute(folder: Path, cell: Any) -> Any:

@@ -187,6 +187,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     if settings is None:
         return None, problems
     raters, of_raters = rater_folders(folder, settings)
+    settings, raters, of_roles = _without_images(folder, settings, raters)
     reference_name, everyone, of_reference = _with_reference(folder, settings, raters)
     channels, of_images = find_images(folder, settings, layout, everyone)
     images = {case: paths[0] for case, paths in channels.items()}
@@ -203,7 +204,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
         settings = settings.model_copy(update={"segment_channels": None, "intensity_channel": None})
     intensities = intensity_places(settings, names)
     of_endpoints += [*of_names, *measurement_problems(str(folder / "dataset.yaml"), settings, endpoints, intensities)]
-    problems += [*of_images, *of_raters, *of_reference, *of_masks, *of_ignored, *of_regions]
+    problems += [*of_images, *of_raters, *of_roles, *of_reference, *of_masks, *of_ignored, *of_regions]
     problems += [*of_experiment, *of_endpoints, *_unknown_inverted(folder, settings, everyone)]
     problems += _swapped_classes(folder, settings, layout)
     name = settings.name or folder.resolve().name
@@ -309,6 +310,20 @@ def classes_of(
     if settings.foreground is not None:
         return ClassMap(settings.foreground, others=True)
     return layout.classes if layout is not None else None
+
+
+def _without_images(
+    folder: Path, settings: DatasetFile, raters: dict[str, Path]
+) -> tuple[DatasetFile, dict[str, Path], list[Problem]]:
+    """The same without raters, reference and areas whose folder is that of the images; and one problem if there are."""
+    images = os.path.realpath(inside(folder, settings.images))
+    named = {key: path for key in ("reference", "ignore", "region_masks") if (path := getattr(settings, key))}
+    areas = [key for key, path in named.items() if os.path.realpath(inside(folder, path)) == images]
+    kept = {rater: path for rater, path in raters.items() if os.path.realpath(path) != images}
+    wrong = [*(f"rater {rater!r}" for rater in raters if rater not in kept), *(f"`{key}`" for key in areas)]
+    what = f"the folder of the images is also that of {shortlist(wrong)}; expected masks in a folder of their own"
+    problem = Problem(str(folder / "dataset.yaml"), what, "correct the folder, or leave it out", kind="images-as-masks")
+    return settings.model_copy(update=dict.fromkeys(areas)), kept, [problem] if wrong else []
 
 
 def _with_reference(

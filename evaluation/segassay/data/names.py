@@ -26,14 +26,14 @@ _OF_CELLPOSE = re.compile(rf"(.+?)(?:(_flows|_dP|_outlines|_cp_output)(?:{CELLPO
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Key for natural sorting: numbers in names by their value.
+    """Key for natural sorting: numbers in names by their value, however many digits they have.
 
     Example:
         >>> sorted(["expert_10", "expert_2", "0144"], key=natural_key)
         ['0144', 'expert_2', 'expert_10']
     """
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", text)
-    return (*((0, int(number), "") if number else (1, 0, word) for number, word in parts), (0, -1, text))
+    parts = re.findall(r"0*([0-9]+)|([^0-9]+)", text)
+    return (*((0, len(number), number) if number else (1, 0, word) for number, word in parts), (0, -1, text))
 
 
 def case_of(name: str) -> str:

@@ -72,7 +72,7 @@ class DatasetFile(BaseModel):
     equivalence_margin: float = Field(default=0.1, gt=0, allow_inf_nan=False)
     objects: Literal["instances"] | None = None
     min_object_size: int = Field(default=1, ge=0)
-    spacing_um: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
+    spacing_um: tuple[Annotated[float, Field(ge=1e-6, le=1e6)], ...] | None = Field(
         default=None, min_length=2, max_length=3
     )
     channels: tuple[str, ...] | None = Field(default=None, min_length=1)
@@ -130,7 +130,7 @@ _EXPECTED = {
     "equivalence_margin": "a number above 0, such as 0.1",
     "objects": "instances (each number in a label image is one object), or nothing",
     "min_object_size": "a whole number of pixels, 0 or more",
-    "spacing_um": "two or three numbers above 0, such as [0.62, 0.62]",
+    "spacing_um": "two or three numbers of micrometres from 1e-6 to 1e6, such as [0.62, 0.62]",
     "channels": "a list of names, one for each channel of an image, such as [DAPI, cFOS]",
     "segment_channels": "names of channels, such as [DAPI]",
     "intensity_channel": "names of channels, such as [cFOS], or the number of one, 0 for the first",

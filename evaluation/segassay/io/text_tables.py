@@ -6,6 +6,7 @@ import io
 import re
 import string
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,9 @@ from segassay.errors import DataError
 
 _BLANKS = string.whitespace + "\u00a0\u200b\u2060\ufeff"
 """What is cut off at both ends of a cell: blanks, also those that are invisible."""
+
+_MAX_COLUMNS = 1000
+"""No table has more by intent; reading takes time for each."""
 
 
 def read_text_table(path: Path) -> pd.DataFrame:
@@ -28,12 +32,13 @@ def read_text_table(path: Path) -> pd.DataFrame:
 
     Raises:
         DataError: If the file is missing, is not UTF-8 or is no table, such as a row with more cells than the header,
-            or if it names a column twice.
+            or if it has more than 1000 columns, or names one twice.
     """
     try:
         text = _decoded(path, path.read_bytes())
         header = text.split("\n", 1)[0]
         separator = next((mark for mark in ";\t" if mark in header), ",")
+        _check_columns(path, header, separator)
         text = re.sub(rf"^[{separator} ]+$", "", text, flags=re.M)  # rows that a spreadsheet once touched
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more cells than the header
@@ -45,17 +50,24 @@ def read_text_table(path: Path) -> pd.DataFrame:
                 index_col=False,
                 skip_blank_lines=False,
             )
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+    except (OSError, ValueError, csv.Error, pd.errors.ParserWarning) as error:
         what = f"cannot be read as a CSV table in UTF-8: {' '.join(str(error).split())}"
         raise DataError.of(path, what, "save it again as CSV in UTF-8") from error
-    names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
-    for name in names:
-        if name and names.count(name) > 1:
-            raise DataError.of(path, f"has {names.count(name)} columns {name!r}", "keep one")
     table.columns = [str(column).strip() for column in table.columns]
     table.index = pd.RangeIndex(2, len(table) + 2)
     table = table.apply(lambda column: column.fillna("").str.strip(_BLANKS))
     return table[(table != "").any(axis=1)] if len(table.columns) else table
+
+
+def _check_columns(path: Path, header: str, separator: str) -> None:
+    """Raise `DataError` if there are too many columns, or two of one name, which pandas would rename."""
+    names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
+    if len(names) > _MAX_COLUMNS:
+        what = f"has {len(names)} columns; expected at most {_MAX_COLUMNS}"
+        raise DataError.of(path, what, "delete those that are empty or not needed")
+    for name, count in Counter(names).items():
+        if name and count > 1:
+            raise DataError.of(path, f"has {count} columns {name!r}", "keep one")
 
 
 def _decoded(path: Path, data: bytes) -> str:
