@@ -7,6 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import monai
 import pandas as pd
 import pytest
 
@@ -14,8 +15,10 @@ import segassay
 import segassay_monai
 from bundles import TINY
 from forked import Forked, forgetting
+from processes import process_state
 from segassay.errors import DataError, UsageError
 from segassay.simulation.dataset import Simulation, simulate
+from segassay_monai.bundle.unchanged import process_unchanged
 
 pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
 
@@ -48,6 +51,16 @@ def test_what_is_predicted_is_a_table_that_can_be_evaluated(dataset, models, tmp
     assert set(one["annotator"]) == {"majority/s1"}
 
 
+def test_the_process_is_as_before_a_training_and_a_prediction(dataset, models, tmp_path):
+    with process_unchanged():  # for other tests
+        monai.utils.set_determinism(None)
+        before = process_state()
+        segassay_monai.train(dataset, rater="majority", seed=5, out=tmp_path / "s5", **TINY)
+        assert process_state() == before
+        segassay_monai.predict(models, dataset, out=tmp_path / "out")
+        assert process_state() == before
+
+
 def test_a_member_goes_to_the_folder_of_models(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr("segassay_monai.bundle.paths.models_dir", lambda: tmp_path)
     with pytest.raises(UsageError, match="fold 99"):
@@ -59,6 +72,7 @@ def test_a_member_goes_to_the_folder_of_models(dataset, tmp_path, monkeypatch):
     ("change", "error", "message"),
     [
         ({"epoch": 3}, UsageError, "epoch.*did you mean"),
+        ({"output": "x"}, UsageError, r"unknown setting --output; did you mean out\?"),
         ({"rater": "zoe"}, UsageError, "has no such rater"),
         ({"dataset_dir": "x"}, UsageError, "dataset_dir is a name of the bundle; give the folder as dataset="),
         ({"output_dir": "x"}, UsageError, "output_dir is a name of the bundle; give the folder as out="),

@@ -225,6 +225,7 @@ def consensus(
 
 
 @app.command(
+    cls=Command,
     rich_help_panel=COMPARE,
     epilog=examples(
         "segassay evaluate mydata --out raters",
@@ -257,6 +258,8 @@ def evaluate(
     experiment: Annotated[str | None, typer.Option(hidden=True, is_eager=True, callback=_refuse_experiment)] = None,
 ) -> None:
     """Compare all annotators: raters alone, or with masks from any tool."""
+    if dataset is None and annotations is None and not masks:
+        raise UsageError("nothing to evaluate; give a dataset folder, --annotations or --masks")
     from segassay.workers.memory import spend_memory
 
     spend_memory()  # before anything large is loaded

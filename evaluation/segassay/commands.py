@@ -83,7 +83,15 @@ class Commands(TyperGroup):
 
 
 class Command(TyperCommand):
-    """A command whose usage line omits hidden arguments."""
+    """A command whose usage line omits hidden arguments, and that knows how the bundle calls the folder to write."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words, none of which may be an option of the bundle."""
+        for word in args:
+            name, equals, folder = word.partition("=")
+            if name in ("--output_dir", "--output-dir"):
+                raise UsageError(f"{name} is a name of the bundle; give the folder as --out{equals}{folder}")
+        return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Options, then the arguments that are not hidden."""
@@ -97,7 +105,9 @@ def _training_commands() -> dict[str, Any]:
     for entry in distribution("segassay").entry_points.select(group="segassay.commands"):
         try:
             commands = entry.load()
-        except ModuleNotFoundError:
+        except ModuleNotFoundError as error:
+            if error.name not in (entry.module, entry.module.partition(".")[0]):  # it is there, and broken
+                raise
             continue
         found |= typer.main.get_group(commands).commands
     return found

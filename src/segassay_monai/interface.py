@@ -50,6 +50,7 @@ def train(
     """
     with training_needs():
         from segassay_monai.bundle.paths import models_dir
+        from segassay_monai.bundle.unchanged import process_unchanged
         from segassay_monai.bundle.workflow import OF_MONAI, run_config
         from segassay_monai.ensemble.members import member_folder
 
@@ -68,5 +69,6 @@ def train(
     if taken := sorted(settings.keys() & OF_MONAI):
         raise UsageError(f"{taken[0]} is not a setting of train.yaml; the function itself passes it to MONAI")
     options = ("out", "overwrite=True")
-    run_config("training", "train.yaml", own | settings, options=options, logging_file=False)
+    with process_unchanged():
+        run_config("training", "train.yaml", own | settings, options=options, logging_file=False)
     return folder

@@ -192,7 +192,9 @@ def test_agreement_leaves_out_small_objects_and_ignored_areas():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"masks": None}, UsageError, "nothing to evaluate"),
+        ({"masks": None}, UsageError, "nothing to evaluate; give .* annotations=, or masks="),
+        ({"dataset": pd.DataFrame()}, UsageError, "dataset is of type DataFrame; .* a table of masks as annotations="),
+        ({"masks": {1: {}, "1": {}}}, UsageError, "an annotator of 1 as a number and as a text; keep one"),
         ({"masks": {"anna": {"1": np.eye(9) > 0}}}, DataError, "'anna' is the only annotator"),
         ({"masks": {"anna": np.eye(9) > 0}}, UsageError, "expected a folder, or a dictionary of one array per case"),
         ({"kinds": {"zoe": "human"}}, UsageError, "no masks by 'zoe' are given; expected one of anna, ben"),
@@ -216,6 +218,12 @@ def test_a_mask_that_is_none_is_named():
     probabilities = np.full((9, 9), 0.5)
     with pytest.raises(DataError, match=r"masks\['ben'\]\['1'\] holds fractions"):
         evaluate(masks={"anna": {"1": np.eye(9) > 0}, "ben": {"1": probabilities}})
+
+
+def test_annotators_may_be_numbers_as_cases_may():
+    ones = {7: np.eye(9) > 0}
+    found = evaluate(masks={1: ones, 2: ones, 3: ones}, kinds={2: "model"}, reference=3)
+    assert found.kinds == {"1": "human", "2": "model", "3": "consensus"}
 
 
 def test_masks_that_are_no_dictionary_are_named():

@@ -448,7 +448,7 @@ def test_a_foreign_table_with_problems_is_one_message(small, tmp_path, capsys, t
 @pytest.mark.parametrize(
     ("words", "message", "exit_code"),
     [
-        ([], "nothing to evaluate; expected a dataset folder, annotations (--annotations) or masks (--masks)", 2),
+        ([], "nothing to evaluate; give a dataset folder, --annotations or --masks", 2),
         (["nowhere"], "nowhere: is not a folder", 1),
         (["{small}", "--annotations", "nowhere.csv"], "nowhere.csv cannot be read", 1),
         (["{small}", "--masks", "nnunet"], "expected a name and a folder, such as nnunet=predictions", 2),

@@ -3,6 +3,7 @@
 import itertools
 import logging
 import sys
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -275,7 +276,12 @@ def test_monai_finds_references_and_components_as_the_check_of_settings_reads_th
 
 
 def test_the_logging_of_the_bundle_is_that_of_the_command_alone(tmp_path):
-    """`logging_file=False`, as every program gives it that has its own."""
+    """`logging_file=False`, as every program gives it that has its own, and MONAI needs not warn of it."""
     levels = {name: logging.getLogger(name).level for name in ("monai", "ignite.engine.engine", "segassay", "")}
+    said, of_monai = BufferingHandler(100), logging.getLogger("monai.bundle.workflows")
+    of_monai.addHandler(said)
     monai.bundle.run(config_file=write(tmp_path / "c.yaml", run="$1"), workflow_name=WORKFLOW, logging_file=False)
+    of_monai.removeHandler(said)
+    assert not [record for record in said.buffer if record.levelno >= logging.WARNING]
+    assert of_monai.filters == []
     assert {name: logging.getLogger(name).level for name in levels} == levels

@@ -124,6 +124,22 @@ def test_the_folder_of_train_is_called_out(tmp_path, monkeypatch, capsys, words)
     assert "give the folder as --out M" in capsys.readouterr().err
 
 
+def test_a_former_name_of_that_folder_is_told_the_present_one_at_once(three, tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, "train", three, "--output", tmp_path / "m") == 2
+    assert "unknown setting --output; did you mean --out?" in capsys.readouterr().err
+    assert run(monkeypatch, "train", three, "--dataset", "data") == 2
+    assert "dataset_dir" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["evaluate", "data"], ["predict", "model", "images"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("given", "told"), [(["--output_dir", "M"], "--out\n"), (["--output-dir=M"], "--out=M\n")], ids=["_", "="]
+)
+def test_the_folder_of_a_result_is_called_out(monkeypatch, capsys, words, given, told):
+    assert run(monkeypatch, *words, *given) == 2
+    assert capsys.readouterr().err.endswith(f"is a name of the bundle; give the folder as {told}")
+
+
 def test_overwrite_of_train_takes_no_value(tmp_path, monkeypatch, capsys):
     calls = []
     monkeypatch.setattr("monai.bundle.run", lambda **words: calls.append(words))
@@ -275,6 +291,14 @@ def test_help_lists_the_commands_of_training_where_they_are_not_installed(monkey
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert 'train Train one model. Not installed: pip install "segassay[monai]"' in shown
     assert " study " in shown
+
+
+def test_a_module_of_ours_that_is_missing_is_named(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("segassay_monai.cli")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "segassay_monai.bundle.typed", None)
+    with pytest.raises(ModuleNotFoundError, match=r"segassay_monai\.bundle\.typed"):
+        run(monkeypatch, "--help")
 
 
 def test_help_and_import_load_no_heavy_library():

@@ -61,6 +61,13 @@ def test_what_plan_prints_is_the_same_study(tmp_path):
         ("dataset: d\nseeds: two", "seeds is 'two'"),
         ("dataset: d\nn_folds: 1", "n_folds is 1"),
         ("dataset: d\nfolds: [0, 0]", "has a fold twice"),
+        (
+            "dataset: d\nfolds: 3",
+            r"folds is 3; expected a list of folds to hold out, such as \[0\]; to set their number, give n_folds",
+        ),
+        ("dataset: d\nensembles: 4", r"ensembles is 4; expected a list of numbers of members, such as \[2, 4\]"),
+        ("dataset: d\nstrategies: [{ensembles: 4}]", r"strategies.0.ensembles is 4; expected a list of numbers"),
+        ("dataset: d\nstrategies: expert", r"strategies is 'expert'; expected a list of strategies, such as \[staple,"),
         ("dataset: d\nstrategies: []", "strategies is"),
         ("dataset: d\nstrategies: [{name: ../up}]", "strategies.0.name is '../up'"),
         (

@@ -132,7 +132,8 @@ def evaluate(
     """
     if track and out is None:
         raise UsageError("track logs the files of an evaluation, but none are written; give out as well")
-    _check_masks(masks)
+    _check_dataset(dataset)
+    masks = _by_name(masks)
     described = {
         "images": images,
         "ignore": ignore,
@@ -150,12 +151,12 @@ def evaluate(
         "intensity_channel": _as_tuple(intensity_channel),
     }
     default = RATER if dataset is None else "model"
-    kinds = check_kinds(masks or {}, kinds, reference, default=default)
+    kinds = check_kinds(masks, kinds, reference, default=default)
     with transfers(absolute=cluster is not None, progress=progress) as at:
         target = at.written(out, overwrite, option=ARGUMENTS[0])
         final = None if target is None else check_output(Path(target), overwrite or target != out, options=ARGUMENTS)
         described["images"] = None if images is None else {case: at.copied(image) for case, image in images.items()}
-        masks_here = {name: at.copied(place) for name, place in (masks or {}).items()}
+        masks_here = {name: at.copied(place) for name, place in masks.items()}
         local = (at.copied(dataset), at.copied_table(annotations), masks_here)
         described = {name: value for name, value in described.items() if value is not None}
         sources = read_sources(*local, kinds=kinds, described=described, cases=cases)
@@ -167,7 +168,7 @@ def evaluate(
         if final is None:
             with pictures_kept(), workers_for(n_jobs, cluster, progress=progress) as workers:
                 return _computed(sources, about, workers, progress)
-        params = _params(dataset, annotations, masks or {}, sources, about["data_hash"])
+        params = _params(dataset, annotations, masks, sources, about["data_hash"])
         work_dir = prepare_output(final, overwrite or target != out, options=ARGUMENTS)
         of_mlflow = tracked_run(track, mlflow_experiment or sources.name, sources.name, params)
         of_cluster = workers_for(n_jobs, cluster, progress=progress)
@@ -191,10 +192,21 @@ def evaluate(
         return found
 
 
-def _check_masks(masks: object) -> None:
+def _check_dataset(dataset: object) -> None:
+    if not isinstance(dataset, (str, os.PathLike, NoneType)):
+        what = f"dataset is of type {type(dataset).__name__}; expected a folder"
+        raise UsageError(f"{what}, or instead of it a table of masks as annotations=, or arrays as masks=")
+
+
+def _by_name(masks: Any) -> dict[str, Any]:
+    """Masks by the name of their annotator, which may be a number, as that of a case."""
     if not isinstance(masks, (Mapping, NoneType)):
         what = f"masks is of type {type(masks).__name__}; expected a dictionary of annotators"
         raise UsageError(f"{what}, each with a folder or with one array per case")
+    named = {str(name): place for name, place in (masks or {}).items()}
+    if len(named) < len(masks or {}):
+        raise UsageError(f"masks names an annotator of {', '.join(named)} as a number and as a text; keep one")
+    return named
 
 
 def _of_folders(folder: Path, found: Evaluation) -> dict[Path, Evaluation]:

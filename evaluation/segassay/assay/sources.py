@@ -69,9 +69,7 @@ def read_sources(
         DataError: If the data has problems, or there is only one annotator.
     """
     if folder is None and annotations is None and not masks:
-        raise UsageError(
-            "nothing to evaluate; expected a dataset folder, annotations (--annotations) or masks (--masks)"
-        )
+        raise UsageError("nothing to evaluate; give a dataset folder, a table as annotations=, or masks=")
     if folder is not None and described:
         raise UsageError(
             f"{next(iter(described))} is given together with a dataset folder, which has its own; leave one of them out"
@@ -112,7 +110,8 @@ def check_kinds(
         >>> check_kinds({"anna": {}, "net": {}, "truth": {}}, {"net": "model"}, None, default="human")
         {'anna': 'human', 'net': 'model', 'truth': 'truth'}
     """
-    given = {**(kinds or {}), **({} if reference is None else {reference: "consensus"})}
+    given = {str(name): kind for name, kind in (kinds or {}).items()}
+    given |= {} if reference is None else {str(reference): "consensus"}
     if unknown := [name for name in given if name not in masks]:
         raise UsageError(f"no masks by {unknown[0]!r} are given; expected one of {', '.join(masks) or 'masks'}")
     return {name: given.get(name, "truth" if name == "truth" else default) for name in masks}

@@ -142,7 +142,7 @@ def check_config(config: Mapping[str, Any], config_name: str) -> None:
     referenced = set(_references(config)) if others else set()
     for name, value in config.items():
         if name in others and name not in referenced:
-            raise UsageError(f"unknown setting --{name}{_nearest(name, [*known, *referenced])}")
+            raise UsageError(f"unknown setting --{name}{_nearest(name, _settable([*known, *referenced]))}")
         if name in known and name not in model.model_fields:
             _check_component(name, value, known[name])
     _check_values(config, model, known)
@@ -306,11 +306,17 @@ def _references(node: Any) -> Iterator[str]:
             yield from _references(value)
 
 
+def _settable(names: list[str]) -> list[str]:
+    """Names without that of the dataset, where the user gives it, and the folder to write, by other names."""
+    return names if OPTIONS.get()[0] == "--output_dir" else [name for name in names if name != "dataset_dir"]
+
+
 def _nearest(name: str, names: list[str], prefix: str = "") -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return (
-        f"; did you mean --{prefix}{close[0]}?" if close else "; the settings are at the top of the configuration file"
-    )
+    if not close:
+        return "; the settings are at the top of the configuration file"
+    option = OPTIONS.get()[0] if close == ["output_dir"] else f"--{prefix}{close[0]}"
+    return f"; did you mean {option}?"
 
 
 def find_own_error(error: BaseException | None) -> SegAssayError | None:

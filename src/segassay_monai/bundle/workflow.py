@@ -75,7 +75,8 @@ class Workflow(monai.bundle.ConfigWorkflow):
     def __init__(self, *words: Any, tracking: Any = None, **settings: Any) -> None:
         if tracking is not None:
             _check_tracking(tracking)
-        super().__init__(*words, **settings)
+        with _without_hint():
+            super().__init__(*words, **settings)
         self.required, self.begun = {}, False
         if tracking is not None and _is_monai_command():
             _forget_tracking(self.parser)
@@ -96,6 +97,21 @@ class Workflow(monai.bundle.ConfigWorkflow):
         """Evaluate the expressions under `finalize`."""
         with _running(self):
             return super().finalize()
+
+
+@contextmanager
+def _without_hint() -> Iterator[None]:
+    """MONAI warns that `logging_file=False` leaves the logging as it is, which is why somebody gives it."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Logging file is set to False")
+
+    of_monai = logging.getLogger("monai.bundle.workflows")
+    of_monai.addFilter(is_other)
+    try:
+        yield
+    finally:
+        of_monai.removeFilter(is_other)
 
 
 _current: ContextVar[Workflow | None] = ContextVar("workflow", default=None)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from segassay.commands import OF_TRAINING, TRAIN, OfCluster, Quiet, examples
+from segassay.commands import OF_TRAINING, TRAIN, Command, OfCluster, Quiet, examples
 from segassay.errors import number_of, printable
 from segassay.io.addresses import is_address
 from segassay_monai.bundle.needs import training_needs
@@ -17,6 +17,7 @@ app = typer.Typer(rich_markup_mode="rich")
 
 
 @app.command(
+    cls=Command,
     rich_help_panel=TRAIN,
     help=f"{OF_TRAINING['predict']} Run it again to resume after an interruption.",
     epilog=examples(

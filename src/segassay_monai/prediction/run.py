@@ -30,6 +30,7 @@ from segassay.io.transfers import Transfers, transfers
 from segassay.io.windows import ChosenChannels, Windows
 from segassay.workers.cluster import place_on_machine, workers_for
 from segassay.workers.tasks import LostError, Workers
+from segassay_monai.bundle.unchanged import process_unchanged
 from segassay_monai.ensemble.backends import check_backend
 from segassay_monai.ensemble.classes import TOUCHING, names_of, same_classes
 from segassay_monai.ensemble.errors import PredictionError
@@ -55,6 +56,7 @@ logger = logging.getLogger("segassay")
 _LONGEST = 240  # bytes; file systems allow 255, endings included
 
 
+@process_unchanged()
 def predict(
     model: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     images: str | os.PathLike[str],

@@ -44,6 +44,12 @@ _FROM_STUDY = {
     "overwrite": "another output_dir",
 }
 """Settings of a training that the study sets itself, and the keys that determine them."""
+_LISTS = {
+    "folds": "a list of folds to hold out, such as [0]; to set their number, give n_folds",
+    "ensembles": "a list of numbers of members, such as [2, 4]",
+    "strategies": "a list of strategies, such as [staple, expert]",
+}
+"""What is expected where a list is."""
 
 
 class StrategyFile(BaseModel):
@@ -183,6 +189,8 @@ def _problem(detail: Any) -> str:
         return f"unknown key {place}; did you mean {nearest}? Known are {', '.join(known)}"
     if detail["type"] == "missing":
         return f"{place} is missing; give the dataset folder, relative to this file"
+    if detail["type"] == "list_type" and parts[-1] in _LISTS:
+        return f"{place} is {detail['input']!r:.60}; expected {_LISTS[parts[-1]]}"
     return wrong_value(place, detail)
 
 

@@ -165,6 +165,7 @@ def evaluate_held_out(member: Member, dataset: Dataset, work_dir: Path, evaluati
         config_file=str(config_path("evaluate.yaml")),
         workflow_type="infer",
         run_id="evaluating",
+        logging_file=False,  # as the training was told
         dataset_dir=dataset.folder,  # MONAI does not change paths and tuples; in texts and lists # becomes ::
         models=(work_dir / "model.pt",),
         cases=member.held_out,
