@@ -13,6 +13,7 @@ import pytest
 import tifffile
 
 from dataset_folders import EXPERIMENT, MASK, make
+from segassay.data.annotations import read_annotations
 from segassay.data.cases import read_case_ignore, read_case_image, read_case_mask, read_case_region
 from segassay.data.dataset import case_raters, data_hash, data_places, index_dataset, read_dataset, strata
 from segassay.errors import DataError
@@ -262,6 +263,28 @@ def test_umlauts_match_whether_composed_or_not(tmp_path: Path) -> None:
     dataset = read_dataset(tmp_path)
     assert dataset.cases == list(dataset.masks["anna"]) == ["Mäuse 3 #1"]
     assert strata(dataset)["group"].tolist() == ["H"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("of_folders", ["NFC", "NFD"])
+def test_names_match_whether_composed_or_not(tmp_path: Path, form: str, of_folders: str) -> None:
+    def said(name: str) -> str:
+        return unicodedata.normalize(form, name)
+
+    folders = [unicodedata.normalize(of_folders, name) for name in ("labels/Jörg", "labels/Zoë", "labels/Übereinkunft")]
+    table = f"case,group\n0002,{said('Käfig')}\n"
+    make(tmp_path, *(f"{folder}/0002_cFOS.png" for folder in folders), without="labels", table=table)
+    control = unicodedata.normalize(of_folders, "Käfig")
+    text = f"experiment: experiment.csv\ncontrol_group: {control}\ninvert: [{said('Jörg')}]\n"
+    (tmp_path / "dataset.yaml").write_text(f"{text}reference: {said('labels/Übereinkunft')}\n", encoding="utf-8")
+    dataset = read_dataset(tmp_path)
+    assert (dataset.raters, dataset.reference_name) == (["Jörg", "Zoë"], "Übereinkunft")
+    assert strata(dataset)["group"].tolist() == ["Käfig", ""]
+    (tmp_path / "dataset.yaml").write_text(f"raters: {said('labels/Jö*')}\n", encoding="utf-8")
+    assert read_dataset(tmp_path).raters == ["Jörg"]
+    rows = f"0002,{said('Jörg')},human,{folders[0]}/0002_cFOS.png"
+    (tmp_path / "annotations.csv").write_text(f"case,annotator,kind,path\n{rows}\n", encoding="utf-8")
+    assert set(read_annotations(read_dataset(tmp_path), tmp_path / "annotations.csv")["annotator"]) == {"Jörg"}
 
 
 def test_images_may_lie_in_the_folder_itself(tmp_path: Path) -> None:

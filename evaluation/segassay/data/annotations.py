@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pandas as pd
 
@@ -307,6 +308,8 @@ def _of_table(
     spent = [column for column in SPENT_COLUMNS if column in table]
     table = table.reindex(columns=[*ANNOTATION_COLUMNS, *spent], fill_value="")
     table["case"] = names_of_cases(table["case"], dataset.images if dataset is not None else ())
+    for column in ("annotator", "strategy", "trained_on"):
+        table[column] = [normalize("NFC", name) for name in table[column]]
     problems = [f"{source}: no rows; expected one for each mask"] if table.empty else []
     table.loc[table["annotator"] == TRUTH, "kind"] = TRUTH
     for column in _PATHS:

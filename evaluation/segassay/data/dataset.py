@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
+from unicodedata import normalize
 
 import pandas as pd
 
@@ -333,13 +334,14 @@ def _with_reference(
     if settings.reference is None:
         return None, raters, list(folder_problems(folder, raters))
     place = inside(folder, settings.reference)
+    name = normalize("NFC", place.name)
     problems = []
-    if place.name in raters:
-        what = f"{place.name!r} is both a rater and the reference"
+    if name in raters:
+        what = f"{name!r} is both a rater and the reference"
         action = "list the raters under `raters:`, and give the reference another name"
         problems.append(Problem(str(folder / "dataset.yaml"), what, action, kind="rater-is-reference"))
-    everyone = raters | {place.name: place}
-    return place.name, everyone, [*problems, *folder_problems(folder, everyone)]
+    everyone = raters | {name: place}
+    return name, everyone, [*problems, *folder_problems(folder, everyone)]
 
 
 def _find_ignored(

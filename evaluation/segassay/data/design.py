@@ -1,7 +1,9 @@
 """The experiment table: group, region, subject and batch of each case, and problems of the table."""
 
 import re
+from functools import partial
 from pathlib import Path
+from unicodedata import normalize
 
 import pandas as pd
 
@@ -46,7 +48,7 @@ def read_experiment(
     if missing:
         what = f"no column {' and '.join(missing)}; expected case, group, got {', '.join(table.columns)}"
         return None, [Problem(str(path), what, "name the columns in the first row", kind="table-columns")]
-    table = table.reset_index(drop=True)
+    table = table.reset_index(drop=True).map(partial(normalize, "NFC"))
     table["case"] = names_of_cases(table["case"], images)
     problems = problems_of_experiment(str(path), table, settings, images)
     known = set(table["case"])

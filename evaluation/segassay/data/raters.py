@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
+from unicodedata import normalize
 
 from segassay.data.harmless import annotator_problems, name_problems
 from segassay.data.names import (
@@ -38,8 +39,10 @@ def rater_folders(folder: Path, settings: DatasetFile) -> tuple[dict[str, Path],
         )
         problems = [*empty, *harmful, *_not_described(folder, settings, named)]
         return {rater: named[rater] for rater in sorted(named, key=natural_key)}, problems
+    pattern = raters.replace("\\", "/")
     try:
-        paths = [path for path in folder.glob(raters.replace("\\", "/")) if path.name[:1] not in ("", ".")]
+        found = list(folder.glob(pattern)) or list(folder.glob(normalize("NFD", pattern)))
+        paths = [path for path in found if path.name[:1] not in ("", ".")]
     except (ValueError, IndexError, NotImplementedError, OSError) as error:
         what = f"raters is {raters!r}, which is not a pattern of folders: {error}"
         return {}, [
@@ -95,7 +98,7 @@ def _folders_of_pattern(
     problems += annotator_problems(place, "rater", sorted(path.name for path in folders), how_to_rename("folder"))
     of_name = defaultdict(list)
     for path in sorted(folders, key=lambda path: natural_key(path.name)):
-        of_name[path.name].append(path)
+        of_name[normalize("NFC", path.name)].append(path)
     for name, same in of_name.items():
         if len(same) > 1:
             what = f"matches {len(same)} folders named {name!r}"

@@ -10,6 +10,7 @@ deeper than `MAX_DEPTH`, because reading is recursive.
 import os
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import yaml
 
@@ -30,7 +31,8 @@ def read_yaml(path: str | os.PathLike[str], *, as_text: bool = False) -> Any:
 
     Args:
         path: The file.
-        as_text: Whether numbers, dates and words such as `no` stay text; aliases are refused then.
+        as_text: Whether numbers, dates and words such as `no` stay text, with composed letters (NFC); aliases are
+            refused then.
 
     Returns:
         Mappings, lists, texts and, without `as_text`, numbers, booleans and dates; None for an empty file.
@@ -65,7 +67,7 @@ def parse_yaml(text: str | bytes, *, as_text: bool = False) -> Any:
         raise ValueError(f"it is larger than {MAX_BYTES >> 10} KiB, the limit for YAML")
     content = text if isinstance(text, str) else text.decode("utf-8-sig")
     try:
-        return yaml.load(content, _TextLoader if as_text else _PlainLoader)
+        return yaml.load(normalize("NFC", content), _TextLoader) if as_text else yaml.load(content, _PlainLoader)
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(str(error)) from error
     except Exception as error:  # PyYAML's own, for values such as `!!int ''` and `!!bool x`
