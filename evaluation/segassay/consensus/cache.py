@@ -21,7 +21,7 @@ from segassay.consensus.pixels import Staple, staple
 from segassay.io.durable import replaced
 from segassay.io.images import sha256
 
-_VERSION, _VERSION_OF_CLASSES = "staple-3", "staple-classes-1"
+_VERSION, _VERSION_OF_CLASSES = "staple-4", "staple-classes-1"
 """Raise them when the computation or the reading of masks changes: `tests/consensus/test_cache.py` fails if the same
 files have another consensus under one version."""
 
