@@ -52,6 +52,15 @@ def test_a_damaged_folder_is_left_as_it_is(written, tmp_path, monkeypatch, capsy
         (["report", "{folder}", "--out", "{out}", "--style", "poster"], "--style poster: expected paper or talk"),
         (["report", "{folder}", "--out", "{out}", "--format", "svg,gif"], "--format gif: expected one or more of svg"),
         (["report", "{folder}", "--out", "{folder}", "--overwrite"], "contains files that are read"),
+        (
+            ["report", "{folder}", "--out", "{folder}/tables", "--overwrite"],
+            "which holds files that are read; give anoth",
+        ),
+        (
+            ["report", "compare", "{folder}", "{folder}", "--out", "{folder}", "--overwrite"],
+            "contains files that are read",
+        ),
+        (["report", "compare", "{folder}", "{folder}", "--out", "{folder}/tables", "--overwrite"], "which holds files"),
         (["report", "--run", "0" * 32, "--out", "{out}"], "has no run '00000000000000000000000000000000'"),
     ],
 )
@@ -66,11 +75,13 @@ def test_a_wrong_call_is_one_message(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", written.store)
     monkeypatch.setenv("COLUMNS", "200")
     filled = [word.format(folder=written.folder, out=tmp_path / "out") for word in words]
+    before = contents(written.folder)
     assert run(monkeypatch, *filled) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+    assert contents(written.folder) == before
 
 
 def test_without_a_store_none_is_made(tmp_path, monkeypatch, capsys):

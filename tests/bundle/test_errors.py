@@ -1,6 +1,7 @@
 """Broken data and wrong calls: one clear message of the bundle, and nothing half-written."""
 
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import command
 from breaking import error_of, good_dataset
 from bundles import TINY, broken, train
 from damages import DAMAGES
+from folders import contents
 from segassay.errors import DataError, SegAssayError, UsageError
 from segassay.simulation.dataset import Simulation, simulate
 
@@ -134,11 +136,19 @@ def test_an_output_folder_that_exists_or_cannot_be_written_is_refused(dataset: P
     assert (tmp_path / "m" / "model.pt").is_file()
 
 
-def test_overwriting_never_removes_what_is_read(dataset: Path) -> None:
-    for folder in (dataset, dataset.parent):
-        with pytest.raises(UsageError, match="contains files that are read"):
-            train(dataset, folder, overwrite=True)
-    assert (dataset / "images" / "case_0000.png").is_file()
+@pytest.mark.parametrize("out", [".", "data", "data/images", "data/labels", "data/labels/strict", "data/images/new"])
+def test_overwriting_never_removes_what_is_read(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], out: str
+) -> None:
+    folder = Path(shutil.copytree(dataset, tmp_path / "data"))
+    before = contents(tmp_path)
+    words = ["train", folder, "--rater", "strict", "--out", tmp_path / out, "--overwrite"]
+    assert command.run(monkeypatch, *words, *(word for key, value in TINY.items() for word in (f"--{key}", value))) == 2
+    message = error_of(capsys.readouterr().err)
+    assert f"--out {(tmp_path / out).resolve()}" in message
+    assert "that are read" in message
+    assert message.rstrip().endswith("; give another folder")
+    assert contents(tmp_path) == before
 
 
 def test_a_picture_that_is_trained_on_and_held_out_is_refused_before_the_training(

@@ -82,7 +82,9 @@ CALLS = [
         2,
         "contains files that are fused",
     ),
-    Call("consensus among the raters", nothing, "consensus {data} --out {data}/labels/rater_c", 2, "read as a rater"),
+    Call(
+        "consensus among the raters", nothing, "consensus {data} --out {data}/labels/rater_c", 2, "labels, which holds"
+    ),
     Call("no such method", nothing, "consensus {data} --out {tmp}/out --method average", 2, "expected one of staple"),
     # datasets and folders of masks
     Call(

@@ -74,6 +74,8 @@ def test_what_is_there_is_refused_before_anything_is_copied_and_may_be_replaced(
     [
         ("memory://bucket", "memory://bucket: expected a folder in it, such as memory://bucket/result"),
         ("memory://bucket/lab", "memory://bucket/lab contains files that are read; give another folder"),
+        ("memory://bucket/lab/images", r"bucket/lab/images contains files that are evaluated .*; give another folder"),
+        ("memory://bucket/lab/labels/new", "memory://bucket/lab/labels/new lies in memory://bucket/lab/labels, which"),
         ("memory://bucket/lab/dataset.yaml", r"memory://bucket/lab/dataset\.yaml is a file; give another"),
     ],
 )

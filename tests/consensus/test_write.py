@@ -209,7 +209,9 @@ def test_an_existing_folder_is_refused_and_replaced_only_on_request(three, tmp_p
     assert not (tmp_path / "out" / "mine.txt").exists()
 
 
-@pytest.mark.parametrize("out", ["data", ".", "data/images", "data/images/new", "data/labels/anna", "data/labels/new"])
+@pytest.mark.parametrize(
+    "out", ["data", ".", "data/images", "data/images/new", "data/labels", "data/labels/anna", "data/labels/new"]
+)
 def test_nothing_that_is_read_is_replaced_or_added_to(three, tmp_path, monkeypatch, out):
     monkeypatch.chdir("/")
     before = contents(three)

@@ -9,7 +9,15 @@ import pytest
 
 from segassay.errors import UsageError
 from segassay.io import durable, outputs
-from segassay.io.outputs import alone, check_output, prepare_output, publish_output, recover_output, whole_or_nothing
+from segassay.io.outputs import (
+    alone,
+    check_output,
+    prepare_output,
+    publish_output,
+    recover_output,
+    refuse_inputs,
+    whole_or_nothing,
+)
 
 
 def test_a_folder_appears_when_it_is_finished(tmp_path):
@@ -80,6 +88,37 @@ def elsewhere(call):
     thread.start()
     thread.join()
     return found
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("lab", "lab contains files that are read"),
+        ("lab/images", "images contains files that are read"),
+        ("lab/images/new", "new lies in .*images, which holds files that are read; give another folder"),
+        ("lab/labels", r"labels contains files that are read \(.*anna\); give another folder"),
+        ("elsewhere", r"elsewhere contains files that are read \(.*elsewhere\)"),
+        ("elsewhere/new", "new lies in .*elsewhere"),
+        ("lab/results", None),
+        ("lab/images_2", None),
+    ],
+)
+def test_an_output_neither_holds_inputs_nor_lies_among_them(tmp_path, out, message):
+    """A link is an input itself, and so is what it leads to."""
+    (tmp_path / "lab" / "images").mkdir(parents=True)
+    (tmp_path / "lab" / "labels").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "lab" / "labels" / "anna").symlink_to(tmp_path / "elsewhere")
+    folders = [tmp_path / "lab" / "images", tmp_path / "lab" / "labels" / "anna"]
+
+    def refuse() -> None:
+        refuse_inputs(tmp_path / out, [tmp_path / "lab"], folders=folders, used="read", option="--out")
+
+    if message is None:
+        refuse()
+    else:
+        with pytest.raises(UsageError, match=f"--out .*{message}"):
+            refuse()
 
 
 def test_of_two_that_write_one_folder_the_second_is_told_and_the_first_loses_nothing(tmp_path):

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from command import without_pictures
+from folders import contents
 from segassay import cli
 from segassay.errors import DataError, UsageError
 from segassay.io.csv_tables import read_csv_text
@@ -317,6 +318,28 @@ def test_the_command_writes_plan_and_figure(result: Path, tmp_path: Path, capsys
     assert len(plan) == 10
     assert json.loads((tmp_path / "plan" / "pilot.json").read_text(encoding="utf-8"))["n_raters"] == 3
     assert (tmp_path / "plan" / "plan.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (".", "contains files that are read"),
+        ("result", "contains files that are read"),
+        ("result/tables", "which holds files that are read"),
+        ("result/plan", "which holds files that are read"),
+    ],
+)
+def test_overwriting_never_removes_the_evaluation(
+    result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], out: str, message: str
+) -> None:
+    copy = shutil.copytree(result, tmp_path / "result")
+    before = contents(tmp_path)
+    assert call("planner", copy, "--out", tmp_path / out, "--overwrite") == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert str(copy) in error
+    assert error.endswith("; give another folder\n")
+    assert contents(tmp_path) == before
 
 
 def test_bad_calls_end_with_a_message(result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

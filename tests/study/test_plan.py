@@ -1,5 +1,6 @@
 """The plan of a study: who is trained on whose masks, and what is predicted by whom."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     mask = np.eye(8, dtype=bool)
     images = {case: np.full((8, 8), number) for number, case in enumerate(CASES)}
     make_dataset(folder, {rater: dict.fromkeys(CASES, mask) for rater in RATERS}, images, raters="labels/*")
+    shutil.copytree(folder / "labels" / "anna", folder.parent / "tool")
     return folder
 
 
@@ -132,8 +134,17 @@ def test_the_length_of_a_training(lab):
         ({"settings": {"epochs": -1}}, "settings: --epochs -1: expected 1 or more"),
         ({"strategies": ["staple", "staple"]}, "staple/s0 of fold 0 is in two strategies"),
         ({"strategies": [{"n_raters": 6}]}, "n_raters 6 of staple: expected at most 5"),
-        ({"output_dir": "."}, "holds images or masks"),
-        ({"output_dir": "lab/images/out"}, "lies among them"),
+        (
+            {"output_dir": "."},
+            r"study.yaml: output_dir .* contains files that are read \(.*lab.*\); give another folder",
+        ),
+        ({"output_dir": "lab/images"}, r"contains files that are read \(.*images\)"),
+        ({"output_dir": "lab/labels/new"}, "lies in .*labels, which holds files that are read"),
+        ({"output_dir": "lab/labels/anna", "masks": {}}, r"contains files that are read \(.*anna\)"),
+        (
+            {"output_dir": "tool", "masks": {"tool": "tool"}},
+            "evaluation lies in .*tool, which holds files that are read",
+        ),
         ({"output_dir": "lab/dataset.yaml"}, "dataset.yaml is a file"),
         ({"strategies": [{"n_train": 7}]}, "n_train 7: staple has annotated 6 images that are not held out"),
         ({"settings": {"member": {"seed": 3}}}, "settings.member: expected one of the settings at the top"),

@@ -12,8 +12,7 @@ import pytest
 from folders import contents
 from segassay.errors import UsageError
 from segassay_monai.study import store, whole
-from segassay_monai.study.judge import EVALUATION, HELD_OUT
-from segassay_monai.study.plan import AGAIN, Study
+from segassay_monai.study.plan import AGAIN, EVALUATION, HELD_OUT, Study
 from segassay_monai.study.whole import is_whole, mend, remember
 from segassay_monai.study.worker import do
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 from segassay.assay.frames import as_written, frames_of
 from segassay.assay.notebook import as_html, as_lines
 from segassay.assay.write import class_folders, write_results
-from segassay.data.dataset import Dataset
-from segassay.io.outputs import check_output, prepare_output, publish_output, whole_or_nothing
+from segassay.data.dataset import Dataset, data_places
+from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.judgement.results import Results
 from segassay.judgement.summary import judged_in
 
@@ -128,10 +128,14 @@ class Evaluation(Results):
             Path of the folder.
 
         Raises:
-            UsageError: If the folder exists or cannot be written.
+            UsageError: If the folder exists or cannot be written, or would replace the dataset or lie among its files.
         """
         options = ("folder", "overwrite=True")
-        work_dir = prepare_output(check_output(folder, overwrite, options=options), overwrite, options=options)
+        final = check_output(folder, overwrite, options=options)
+        if self.dataset is not None:
+            own = self.dataset.folder
+            refuse_inputs(final, [own], folders=data_places(own), used="evaluated", option=options[0])
+        work_dir = prepare_output(final, overwrite, options=options)
         with whole_or_nothing(work_dir):
             write_results(work_dir, self, gallery=self.gallery)
             for name, place in class_folders(work_dir, self.classes).items():

@@ -85,7 +85,7 @@ def rebuild(
     chosen = check_style(style or "paper", formats or ("svg", "png")) if drawn_anew else None
     folder = evaluation_folder(place)
     final = check_output(Path(out), overwrite, options=ARGUMENTS)
-    refuse_inputs(final, [folder], used="read", option=ARGUMENTS[0])
+    refuse_inputs(final, [], folders=[folder], used="read", option=ARGUMENTS[0])
     found = read_results(folder)
     work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     with whole_or_nothing(work_dir):

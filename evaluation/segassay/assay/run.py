@@ -160,7 +160,8 @@ def evaluate(
         described = {name: value for name, value in described.items() if value is not None}
         sources = read_sources(*local, kinds=kinds, described=described, cases=cases)
         if final is not None:
-            refuse_inputs(final, sources.files, used="evaluated", option=ARGUMENTS[0])
+            place = at.among_copies(final)
+            refuse_inputs(place, sources.files, folders=sources.places, used="evaluated", option=ARGUMENTS[0])
         _check_experiment(sources)
         about = _command(*local) | hashes_of(sources)
         if final is None:

@@ -48,7 +48,7 @@ def write_side_by_side(
             is_run = not Path(place).exists() and _RUN.fullmatch(place)
             folder = stack.enter_context(evaluation_of_run(place)) if is_run else evaluation_folder(place)
             if final is not None:
-                refuse_inputs(final, [folder], used="read", option=ARGUMENTS[0])
+                refuse_inputs(final, [], folders=[folder], used="read", option=ARGUMENTS[0])
             found[label] = read_results(folder)
     comparison = compare_evaluations(found)
     if final is None:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from segassay.data.annotations import read_annotations
 from segassay.data.arrays import dataset_of_arrays, hold_masks, hold_table
-from segassay.data.dataset import Dataset, data_hash, of_cases, read_dataset
+from segassay.data.dataset import Dataset, data_hash, data_places, of_cases, read_dataset
 from segassay.errors import DataError, UsageError
 from segassay.io.images import sha256
 
@@ -33,6 +33,7 @@ class Sources:
         dataset: Images, areas, experiment and settings; None if there are only masks.
         annotations: One row per mask.
         files: Files and folders that are read.
+        places: Folders of images, masks or areas among them, which hold nothing else.
         folder: The dataset folder with all of its cases; None if the dataset is in memory, or there is none.
     """
 
@@ -40,6 +41,7 @@ class Sources:
     dataset: Dataset | None
     annotations: pd.DataFrame
     files: frozenset[str | Path]
+    places: frozenset[str | Path]
     folder: Dataset | None = None
 
 
@@ -85,8 +87,10 @@ def read_sources(
     _check_comparable(table)
     csv = None if annotations is None or isinstance(annotations, pd.DataFrame) else Path(annotations)
     name = dataset.name if dataset is not None else "masks" if csv is None else csv.stem
-    files = frozenset(_files(None if folder is None else Path(folder), csv, table))
-    return Sources(name, dataset, table, files, whole)
+    given = [place for place in masks.values() if isinstance(place, (str, os.PathLike))]
+    places = frozenset([*map(Path, given), *(() if folder is None else data_places(folder))])
+    files = frozenset(_files(None if folder is None else Path(folder), csv, table, described))
+    return Sources(name, dataset, table, files, places, whole)
 
 
 def _in_memory(table: pd.DataFrame, described: Mapping[str, Any]) -> Dataset:
@@ -125,8 +129,12 @@ def _check_comparable(annotations: pd.DataFrame) -> None:
         raise DataError.of(None, what, action)
 
 
-def _files(folder: Path | None, csv: Path | None, annotations: pd.DataFrame) -> Iterable[str | Path]:
-    yield from (os.path.dirname(path) for path in annotations["path"] if isinstance(path, str) and path)
+def _files(
+    folder: Path | None, csv: Path | None, annotations: pd.DataFrame, described: Mapping[str, Any]
+) -> Iterable[str | Path]:
+    for column in ("path", "prob", "uncertainty"):
+        yield from (os.path.dirname(path) for path in annotations[column] if isinstance(path, str) and path)
+    yield from (Path(image) for image in described.get("images", {}).values() if isinstance(image, (str, os.PathLike)))
     yield from (place for place in (folder, csv) if place is not None)
 
 

@@ -13,7 +13,7 @@ from segassay.consensus.case import FusedCase, fuse_case, rows_of_case
 from segassay.consensus.class_case import FusedClasses, fuse_class_case, rows_of_class_case
 from segassay.consensus.pixels import METHODS as PIXEL_METHODS
 from segassay.data.cases import refuse_classes
-from segassay.data.dataset import Dataset, case_raters, read_dataset
+from segassay.data.dataset import Dataset, case_raters, data_places, read_dataset
 from segassay.errors import UsageError
 from segassay.figures.planes import Cut, largest_cut
 from segassay.io.csv_tables import csv_text
@@ -123,17 +123,8 @@ def _fuse_classes(work_dir: Path, dataset: Dataset, case: str, method: str) -> l
 
 def _check_apart(out: Path, dataset: Dataset) -> None:
     """Refuse an output folder that would replace input files, or be read as a rater or as images the next time."""
-    files = [*dataset.images.values(), *dataset.reference.values(), *dataset.ignore.values()]
-    files += [path for masks in dataset.masks.values() for path in masks.values()]
-    files += list(dataset.region_masks.values())
     folder = dataset.folder.resolve()
-    folders = {path.parent.resolve() for path in files} | {folder}
-    refuse_inputs(out, folders, used="fused", option=ARGUMENTS[0])
-    for read in sorted(folders - {folder}):
-        if out.is_relative_to(read):
-            raise UsageError(
-                f"{ARGUMENTS[0]} {out} is inside {read}, from which masks or images are read; give another folder"
-            )
+    refuse_inputs(out, [folder], folders=data_places(folder), used="fused", option=ARGUMENTS[0])
     raters = dataset.settings.rater_folders
     inside = PurePosixPath(out.relative_to(folder).as_posix()) if out.is_relative_to(folder) else None
     if isinstance(raters, str) and inside is not None and inside.match(raters):

@@ -10,6 +10,7 @@ as `reference`.
 import hashlib
 import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -233,6 +234,42 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
         warnings=[problem for problem in problems if problem.level == "warning"],
     )
     return dataset, problems
+
+
+def data_places(folder: str | os.PathLike[str]) -> list[Path]:
+    """Folders of images, masks and areas of a dataset, its tables, and the links in these folders.
+
+    Results may lie in the dataset folder itself, but neither in these nor instead of them. Images need not be there;
+    what is wrong with the folder is said by `read_dataset`.
+
+    Returns:
+        Places that exist; never the dataset folder, even if it holds the images itself.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("images", "labels/anna", "results"):
+        ...         (Path(folder) / name).mkdir(parents=True)
+        ...     [place.relative_to(folder).as_posix() for place in data_places(folder)]
+        ['images', 'labels', 'labels/anna']
+    """
+    folder = Path(folder)
+    settings = _read_settings(folder)[0] or DatasetFile()
+    named = [settings.images, settings.reference, settings.ignore, settings.region_masks]
+    named += [settings.experiment, settings.endpoints]
+    raters = rater_folders(folder, settings)[0].values()
+    places = {inside(folder, path) for path in named if path} | {*raters, *(place.parent for place in raters)}
+    root = folder.resolve()
+    places = {place for place in places if os.path.lexists(place) and not root.is_relative_to(place.resolve())}
+    return sorted(places | {link for place in places for link in _links(place)})
+
+
+def _links(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    with suppress(OSError), os.scandir(folder) as entries:  # not to be listed: whoever reads it says so
+        return [Path(entry.path) for entry in entries if entry.is_symlink()]
+    return []
 
 
 def _read_settings(folder: Path) -> tuple[DatasetFile | None, DatasetJson | None, list[Problem]]:

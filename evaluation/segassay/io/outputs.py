@@ -92,21 +92,49 @@ def unfinished_output(output_dir: str | Path) -> Path:
     return final.with_name(final.name + ".partial")
 
 
-def refuse_inputs(output_dir: Path, inputs: Iterable[str | Path], *, used: str, option: str) -> None:
-    """Refuse an output folder that contains input files: replacing it would remove them.
+def refuse_inputs(
+    output_dir: Path,
+    inputs: Iterable[str | os.PathLike[str]],
+    *,
+    folders: Iterable[str | os.PathLike[str]] = (),
+    used: str,
+    option: str,
+) -> None:
+    """Refuse an output folder that contains inputs, as replacing it would remove them, or that lies among them.
 
     Args:
-        output_dir: From `check_output`.
-        inputs: Input files and folders.
+        output_dir: Absolute, as from `check_output`.
+        inputs: Input files and folders; results may lie in such a folder, as beside `images/` in that of a dataset.
+        folders: Input folders of images, masks, areas or tables alone, in which nothing else may lie.
         used: What happens to them, as in "contains files that are evaluated".
         option: Name of the option for the folder, for messages.
 
     Raises:
-        UsageError: If one of them is `output_dir` or lies in it.
+        UsageError: If one of them is `output_dir` or lies in it, or `output_dir` lies in one of `folders`.
     """
-    for place in sorted({Path(place).resolve() for place in inputs}):
-        if place.is_relative_to(output_dir):
+    final, own = output_dir.resolve(), _with_links(folders)
+    for place in sorted(_with_links(inputs) | own):
+        if place.is_relative_to(final):
             raise UsageError(f"{option} {output_dir} contains files that are {used} ({place}); give another folder")
+    for place in sorted(own):
+        if final.is_relative_to(place):
+            raise UsageError(
+                f"{option} {output_dir} lies in {place}, which holds files that are {used}; give another folder"
+            )
+
+
+def _with_links(places: Iterable[str | os.PathLike[str]]) -> set[Path]:
+    """Absolute paths of files and folders; of a link both its own and what it leads to."""
+    found, parents = set(), dict[str, str]()
+    for place in places:
+        path = os.path.abspath(place)
+        parent, name = os.path.split(path)
+        if parent not in parents:
+            parents[parent] = os.path.realpath(parent)
+        found.add(Path(parents[parent], name))
+        if os.path.islink(path):
+            found.add(Path(os.path.realpath(path)))
+    return found
 
 
 def prepare_output(

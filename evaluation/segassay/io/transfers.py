@@ -65,6 +65,7 @@ class Transfers:
     def __init__(self, absolute: bool, progress: bool, *, is_copied: bool = False) -> None:
         self._absolute, self._progress, self._is_copied = absolute, progress, is_copied
         self._copies: dict[str, str] = {}  # file or folder here -> as the user gave it
+        self._roots: dict[str, Path] = {}  # what was copied -> its copy
         self._target: Store | None = None
 
     def copied(self, place: _Place) -> _Place | Path:
@@ -84,8 +85,20 @@ class Transfers:
         if self._target is not None and f"{store.root}/".startswith(f"{self._target.root}/"):
             raise UsageError(f"{self._target.address} contains files that are read; give another folder")
         self._copies[str(local)] = store.address
+        self._roots[store.root] = local
         copy_from(store, local, progress=self._progress)
         return local
+
+    def among_copies(self, final: Path) -> Path:
+        """The place of the result in a copy, if its address lies in what was copied; else its folder here.
+
+        So `segassay.io.outputs.refuse_inputs` sees that it would replace what is read.
+        """
+        target = "" if self._target is None else self._target.root
+        for root, local in self._roots.items():
+            if f"{target}/".startswith(f"{root}/"):
+                return Path(os.path.abspath(local / target[len(root) + 1 :]))
+        return final
 
     def _path(self, place: _Place) -> _Place | Path:
         if not self._absolute or not isinstance(place, (str, os.PathLike)):

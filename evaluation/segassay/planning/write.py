@@ -13,7 +13,7 @@ import pandas as pd
 
 from segassay.errors import DataError
 from segassay.io.csv_tables import csv_text
-from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, whole_or_nothing
+from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.judgement.classes import class_paths
 from segassay.planning.figure import draw_plan
 from segassay.planning.pilot import Pilot, read_pilot
@@ -63,11 +63,12 @@ def write_plan(
         overwrite: Replace `out`.
 
     Raises:
-        UsageError: If an aim is impossible, or `out` exists or cannot be written.
+        UsageError: If an aim is impossible, or `out` exists, cannot be written, or holds or lies in `result`.
         DataError: If `result` is not an evaluation, or too small; a class that is too small is left out.
     """
     final = check_output(out, overwrite, options=ARGUMENTS)
     pilot = read_pilot(result)
+    refuse_inputs(final, [], folders=[result], used="read", option=ARGUMENTS[0])
     plan = make_plan(pilot, width=width, min_phi=min_phi)
     paths = class_paths(_classes(result))
     classes, not_planned = {}, {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -18,8 +19,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from segassay.data.dataset import data_places
 from segassay.errors import DataError, SegAssayError, UsageError
-from segassay.io.outputs import OPTIONS
+from segassay.io.outputs import OPTIONS, refuse_inputs
 from segassay.io.yaml_files import read_yaml
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.ensemble.errors import PredictionError
@@ -260,17 +262,20 @@ def _check_interval(config: Mapping[str, Any]) -> None:
 
 
 def _check_output_holds_no_input(config: Mapping[str, Any]) -> None:
-    """Check that overwriting the output cannot remove an input."""
+    """Check that overwriting the output cannot remove an input, and that it does not lie among inputs."""
     models, output_dir = config.get("models"), config.get("output_dir")
-    inputs = [config.get("dataset_dir"), config.get("initialise_from")]
-    inputs += models if isinstance(models, (list, tuple)) else [models]
+    dataset_dir = config.get("dataset_dir")
+    inputs = [dataset_dir, config.get("initialise_from"), *(models if isinstance(models, (list, tuple)) else [models])]
     if output_dir is None or _is_expression(output_dir):
         return
-    final = Path(str(output_dir)).resolve()
-    for path in inputs:
-        if path is not None and Path(str(path)).resolve().is_relative_to(final):
-            option = OPTIONS.get()[0]
-            raise UsageError(f"{option} {final} contains files that are read ({path}); give a folder of its own")
+    places = data_places(str(dataset_dir)) if os.path.isdir(str(dataset_dir)) else []
+    refuse_inputs(
+        Path(str(output_dir)).resolve(),
+        [str(path) for path in inputs if path is not None],
+        folders=places,
+        used="read",
+        option=OPTIONS.get()[0],
+    )
 
 
 def _check_paths(config: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.cases import read_case_ignore, read_case_region, read_spaced_image, spaced
-from segassay.data.dataset import Dataset, index_dataset, of_one_case, strata
+from segassay.data.dataset import Dataset, data_places, index_dataset, of_one_case, strata
 from segassay.data.harmless import name_problems
 from segassay.data.named_channels import names_of
 from segassay.data.names import case_of, list_images, natural_key, written_by_cellpose
@@ -60,6 +60,18 @@ class Images:
     experiment: pd.DataFrame | None = None
     control_group: str | None = None
     subjects: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def places(self) -> list[Path]:
+        """Places of the dataset that the images belong to, also if only its images are given; none without."""
+        own = {path.parent.resolve() for paths in self.files.values() for path in paths}
+        for folder in (self.place, self.place.parent, self.place.parent.parent):
+            places = data_places(folder)
+            if folder == self.place and self.dataset is not None:
+                return places
+            if len(places) > 1 and any(place.resolve() in own for place in places):
+                return places
+        return []
 
     def of_case(self, case: str) -> Images:
         """The image of one case alone, without the experiment: little to send to another process."""

@@ -24,9 +24,10 @@ from segassay_monai.ensemble.prediction import ensemble_name
 from segassay_monai.prediction.bundles import is_bundle, read_bundle
 from segassay_monai.study.best import read_best
 from segassay_monai.study.file import read_study_file
+from segassay_monai.study.plan import EVALUATION
 from segassay_monai.targets import OF
 
-__all__ = ["REGISTERED", "Model", "find_model"]
+__all__ = ["REGISTERED", "Model", "find_model", "model_places"]
 
 REGISTERED = "models:/"
 """What the address of a model in the registry of MLflow begins with."""
@@ -129,6 +130,14 @@ model.pt, models:/NAME@best or an exported bundle
     except UsageError:
         raise UsageError(f"model {folder}: expected a folder with trained members (model.pt), found none") from None
     return _of_members(checkpoints, str(folder), strategy)
+
+
+def model_places(model: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> tuple[list[Path], list[Path]]:
+    """Files and folders by which a model is given; and those in a study that hold what it has made alone."""
+    given = [model] if isinstance(model, (str, os.PathLike)) else model
+    paths = [Path(path) for path in given if not str(path).startswith(REGISTERED)]
+    studies = [out for path in paths if (out := _study_folder(path)) is not None]
+    return paths, [out / name for out in studies for name in ("members", "predictions", *EVALUATION.values())]
 
 
 def _study_folder(path: Path) -> Path | None:

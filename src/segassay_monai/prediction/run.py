@@ -40,7 +40,7 @@ from segassay_monai.prediction.familiar import NOT_COMPARED
 from segassay_monai.prediction.files import DEFAULT, check_save, write_files, write_thumbnail
 from segassay_monai.prediction.images import Images, find_images
 from segassay_monai.prediction.large import LargePixels, open_large, predict_large
-from segassay_monai.prediction.models import REGISTERED, Model, find_model
+from segassay_monai.prediction.models import REGISTERED, Model, find_model, model_places
 from segassay_monai.prediction.objects import are_stored, without_objects
 from segassay_monai.prediction.records import Record, drop_others, forget, open_output, read_record, write_record
 from segassay_monai.prediction.results import Predicted, write_results
@@ -109,7 +109,8 @@ def predict(
         The tables; images that failed are in `failed`, not an error.
 
     Raises:
-        UsageError: If there is no model, or one of several strategies; or `out` holds other content.
+        UsageError: If there is no model, or one of several strategies; or `out` holds other content, or lies among or
+            would replace what is read.
         DataError: If there is no image, a checkpoint cannot be used, or the experiment table has problems.
 
     Example:
@@ -122,16 +123,18 @@ model.pt, models:/NAME@best or an exported bundle
     with transfers(absolute=cluster is not None, progress=progress) as at:
         target = at.written(out, overwrite, option=ARGUMENTS[0], go_on=True)
         final = Path(target).resolve()
-        chosen = _usable_model(_copied(at, model), strategy)
+        given = _copied(at, model)
+        chosen = _usable_model(given, strategy)
         if read_network_settings(chosen.checkpoints).objects == TOUCHING:
             kinds = check_save([*kinds, "instances"])  # a mask does not show them
         if cluster is not None:  # its workers may be in other folders
             chosen = replace(chosen, checkpoints=tuple(path.absolute() for path in chosen.checkpoints))
         place, table = at.copied(images), at.copied(experiment)
         found = find_images(place, recursive=recursive, out=final, experiment=table, control_group=control_group)
-        inputs = [path for paths in found.files.values() for path in paths]
-        inputs += chosen.checkpoints
-        refuse_inputs(final, inputs, used="read", option=ARGUMENTS[0])
+        of_model, folders = model_places(given)
+        inputs = [*of_model, *chosen.checkpoints, place, *([] if table is None else [table])]
+        folders += [*found.places, *(path for paths in found.files.values() for path in paths)]
+        refuse_inputs(at.among_copies(final), inputs, folders=folders, used="read", option=ARGUMENTS[0])
         size = _smallest_object(min_object_size, found, chosen)
         check_backend(backend)
         options = Options(size, split_touching, flips, device, tile, backend)

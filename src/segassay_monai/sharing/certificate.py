@@ -29,8 +29,8 @@ from segassay.judgement.version import RULES_VERSION
 from segassay.judgement.words import RULES
 from segassay_monai.ensemble.members import Member, member_from_state
 from segassay_monai.ensemble.network import read_record
-from segassay_monai.study.judge import ANNOTATIONS, EVALUATION, further_masks
-from segassay_monai.study.plan import COPY, HELD_OUT, TEST, Study
+from segassay_monai.study.judge import ANNOTATIONS, further_masks
+from segassay_monai.study.plan import COPY, EVALUATION, HELD_OUT, TEST, Study
 from segassay_monai.study.store import write_whole
 from segassay_monai.study.there import is_stored
 from segassay_monai.targets import strategy_of

@@ -23,8 +23,7 @@ from segassay_monai.sharing.references import REFERENCES
 from segassay_monai.study.best import read_best
 from segassay_monai.study.file import EXPERT
 from segassay_monai.study.identity import training_config
-from segassay_monai.study.judge import EVALUATION
-from segassay_monai.study.plan import HELD_OUT, TEST, Study
+from segassay_monai.study.plan import EVALUATION, HELD_OUT, TEST, Study
 from segassay_monai.study.store import write_whole
 from segassay_monai.targets import strategy_of
 from segassay_monai.training.settings import is_plain

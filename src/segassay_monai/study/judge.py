@@ -30,17 +30,16 @@ from segassay_monai.ensemble.registry import register_ensemble
 from segassay_monai.study.best import best_ensemble
 from segassay_monai.study.card import model_card
 from segassay_monai.study.masks import list_masks
-from segassay_monai.study.plan import HELD_OUT, TEST, PlannedMember, Study
+from segassay_monai.study.plan import EVALUATION, HELD_OUT, TEST, PlannedMember, Study
 from segassay_monai.study.scheduler import n_cores
 from segassay_monai.study.store import read_state, write_state, write_whole
 from segassay_monai.study.whole import is_whole
 
 logger = logging.getLogger("segassay")
 
-__all__ = ["ANNOTATIONS", "EVALUATION", "further_masks", "judge", "log_study_data"]
+__all__ = ["ANNOTATIONS", "further_masks", "judge", "log_study_data"]
 
 ANNOTATIONS = {HELD_OUT: "annotations.csv", TEST: "annotations_test.csv"}
-EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
 
 
 def judge(study: Study, cluster: Workers | None = None) -> list[Path]:

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from segassay.data.annotations import WITHOUT, read_annotations
-from segassay.data.dataset import Dataset, read_dataset, strata
+from segassay.data.dataset import Dataset, data_places, read_dataset, strata
 from segassay.errors import UsageError
 from segassay.io.addresses import is_address
+from segassay.io.outputs import refuse_inputs
 from segassay.io.transfers import Transfers, transfers
 from segassay.report.html_tables import html_heading, html_table
 from segassay_monai.bundle.needs import refuse_without_training
@@ -32,6 +33,7 @@ from segassay_monai.training.assignment import assign_folds
 __all__ = [
     "AGAIN",
     "COPY",
+    "EVALUATION",
     "HELD_OUT",
     "TEST",
     "PlannedMember",
@@ -44,6 +46,8 @@ __all__ = [
 ]
 
 HELD_OUT = "held_out"
+EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
+"""Folder of each evaluation, in that of the study."""
 COPY = "study.yaml"
 """STUDY.yaml with all its defaults, in the folder of the study."""
 AGAIN = "predict_again"
@@ -232,7 +236,7 @@ def plan_study(path: str | os.PathLike[str], *, trust: bool = False, at: Transfe
         for prediction in _predictions([m for m in members if m.label == label], sizes[label], test)
     ]
     out = (folder / out).resolve()
-    _check_folder(path, dataset, out)
+    _check_folder(path, dataset, masks, out)
     return Study(path.resolve(), file, dataset, masks, out, tuple(members), tuple(predictions))
 
 
@@ -244,11 +248,11 @@ def _check_addresses(path: Path, file: StudyFile) -> None:
             raise UsageError(f"{path}: output_dir {out} lies in {place}, which is read; give another folder")
 
 
-def _check_folder(path: Path, dataset: Dataset, out: Path) -> None:
-    images = [*dataset.images.values(), *(file for masks in dataset.masks.values() for file in masks.values())]
-    read = {file.parent.resolve() for file in images}
-    if any(folder.is_relative_to(out) or out.is_relative_to(folder) for folder in read):
-        raise UsageError(f"{path}: output_dir {out} holds images or masks, or lies among them; give another folder")
+def _check_folder(path: Path, dataset: Dataset, masks: Mapping[str, Path], out: Path) -> None:
+    words = {"used": "read", "option": f"{path}: output_dir"}
+    refuse_inputs(out, [dataset.folder], folders=data_places(dataset.folder), **words)
+    for name in EVALUATION.values():  # masks may lie in the folder of the study, as its predictions do
+        refuse_inputs(out / name, [], folders=masks.values(), **words)
     if path.resolve() == out / COPY:
         raise UsageError(f"{path}: output_dir {out} would replace this file; give another folder")
     if out.exists() and not out.is_dir():

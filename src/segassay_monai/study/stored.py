@@ -31,8 +31,8 @@ from segassay.io.sending import (
 )
 from segassay.io.stores import Store, TransferError, copy_files
 from segassay.io.transfers import STUDY
-from segassay_monai.study.judge import ANNOTATIONS, EVALUATION
-from segassay_monai.study.plan import COPY, PlannedMember, Study, Task
+from segassay_monai.study.judge import ANNOTATIONS
+from segassay_monai.study.plan import COPY, EVALUATION, PlannedMember, Study, Task
 from segassay_monai.study.store import claim, log_file
 from segassay_monai.study.there import is_stored, list_name, store_of, whole_in
 

@@ -317,7 +317,11 @@ def test_an_existing_folder_stays_as_it_is(models, tmp_path):
     with pytest.raises(UsageError, match="exists already"):
         export_zoo(models["one"], tmp_path / "cells")
     copy = shutil.copytree(models["one"], tmp_path / "own")
-    with pytest.raises(UsageError, match="contains files that are exported"):
-        export_zoo(copy, copy, overwrite=True)
+    (tmp_path / "own" / "about").mkdir()
+    (tmp_path / "own" / "about" / "about.yaml").write_text("title: mine\n")
+    for place in (copy, copy / "about"):
+        with pytest.raises(UsageError, match=r"contains files that are exported .*; give another folder"):
+            export_zoo(copy, place, about=copy / "about" / "about.yaml", overwrite=True)
+    assert (copy / "about" / "about.yaml").is_file()
     assert find_checkpoints(copy)
     assert {path.name for path in tmp_path.iterdir()} == {"cells", "own"}

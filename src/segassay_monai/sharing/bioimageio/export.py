@@ -23,7 +23,7 @@ from segassay.io.outputs import prepare_output, publish_output, refuse_inputs, w
 from segassay_monai.ensemble.backends import save_onnx, scripted
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.network import read_network_settings
-from segassay_monai.prediction.models import find_model
+from segassay_monai.prediction.models import find_model, model_places
 from segassay_monai.sharing import whole_image_net
 from segassay_monai.sharing.about import About, read_about
 from segassay_monai.sharing.bioimageio.axes import as_seen, network_axes
@@ -94,8 +94,9 @@ give another --out, or a title in --about
     name = model_name(said.title or final.name)
     found = find_model(model)
     classes = read_network_settings(found.checkpoints).classes
-    inputs = [*found.checkpoints, *([] if sample is None else [Path(sample)])]
-    refuse_inputs(final, inputs, used="exported", option="--out")
+    given, folders = model_places(model)
+    inputs = [*given, *found.checkpoints, *(path for path in (about, sample) if path is not None)]
+    refuse_inputs(final, inputs, folders=folders, used="exported", option="--out")
     work_dir = prepare_output(final, overwrite, options=("--out", "--overwrite"))
     with whole_or_nothing(work_dir):
         numbers = numbers_of(model, found)

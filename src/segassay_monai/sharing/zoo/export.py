@@ -16,7 +16,7 @@ from segassay.io.outputs import check_output, prepare_output, publish_output, re
 from segassay_monai.ensemble.familiar import FAMILIAR
 from segassay_monai.ensemble.mean_net import read_mean_net
 from segassay_monai.ensemble.network import read_network_settings
-from segassay_monai.prediction.models import Model, find_model
+from segassay_monai.prediction.models import Model, find_model, model_places
 from segassay_monai.sharing.about import About, read_about
 from segassay_monai.sharing.certificate import write_certificate
 from segassay_monai.sharing.zoo.card import write_card, write_data_license
@@ -72,7 +72,10 @@ underscores, such as neurons_fluorescence_segmentation
     _refuse_expressions("class", classes)
     _refuse_expressions("channel", [*found.channels, *found.image_channels])
     options = ("--out", "--overwrite")
-    refuse_inputs(check_output(folder, overwrite, options=options), found.checkpoints, used="exported", option="--out")
+    given, folders = model_places(model)
+    inputs = [*given, *found.checkpoints, *([] if about is None else [about])]
+    final = check_output(folder, overwrite, options=options)
+    refuse_inputs(final, inputs, folders=folders, used="exported", option="--out")
     work_dir = prepare_output(folder, overwrite, options=options)
     with whole_or_nothing(work_dir):
         numbers = numbers_of(model, found)
