@@ -183,7 +183,9 @@ def test_dataset_yaml_beside_it_adds_settings_and_further_raters(tmp_path: Path)
 
 
 def test_images_in_dataset_yaml_makes_it_a_usual_folder(tmp_path: Path) -> None:
-    dataset = read_dataset(make(tmp_path, images="labelsTr", raters={"same": "labelsTr"}))
+    folder = make(tmp_path, images="pictures", raters={"same": "labelsTr"})
+    shutil.copytree(folder / "labelsTr", folder / "pictures")
+    dataset = read_dataset(folder)
     assert dataset.classes is None
     assert read_case_mask(dataset, "same", "la_003").dtype == np.int32
 
