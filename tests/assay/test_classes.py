@@ -263,11 +263,20 @@ def test_arrays_in_memory_are_as_a_folder(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(found.classes[name].agreement, folder.classes[name].agreement)
 
 
+def test_values_of_classes_may_be_those_of_an_array() -> None:
+    values = dict(zip(CLASSES, np.array([CLASSES[name] for name in CLASSES], dtype=np.uint8), strict=True))
+    found = [evaluate(masks=raters(), classes=one) for one in (CLASSES, values, {k: [v] for k, v in values.items()})]
+    for one in found[1:]:
+        pd.testing.assert_frame_equal(one.agreement, found[0].agreement)
+
+
 def test_wrong_classes_in_memory_are_refused() -> None:
     with pytest.raises(UsageError, match="classes names fewer than two classes"):
         evaluate(masks={"anna": CASES, "ben": CASES}, classes={"zone": 1})
     with pytest.raises(UsageError, match="classes"):
         evaluate(masks={"anna": CASES, "ben": CASES}, classes={"zone": 0, "tumour": 2})
+    with pytest.raises(UsageError, match="classes"):
+        evaluate(masks={"anna": CASES, "ben": CASES}, classes={"zone": 1.5, "tumour": 2})
     with pytest.raises(UsageError, match="a class is called background"):
         evaluate(masks={"anna": CASES, "ben": CASES}, classes={"background": 1, "tumour": 2})
     with pytest.raises(UsageError, match="a class is called mean"):

@@ -235,6 +235,8 @@ def test_images_of_the_test_set_are_mentioned(tmp_path: Path) -> None:
         ({"labels": {"background": 0, "cell": True}}, "expected a number for each class"),
         ({"labels": {"background": 0, "cell": [1, -2]}}, "expected a number for each class"),
         ({"labels": {"background": 0}}, "labels names no class other than background"),
+        ({"labels": {"background": 0, "mean": 1, "b": 2}}, "a class is named 'mean', which has another meaning"),
+        ({"labels": {"background": 0, "Foreground": 1, "b": 2}}, "name the classes as `classes` in dataset.yaml"),
         (
             {"labels": {"background": 0, "ignore": 1, "b": 2}},
             "the class `ignore` has the number 1; expected the highest",

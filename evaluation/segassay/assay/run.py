@@ -229,7 +229,9 @@ def _classes(classes: Mapping[str, int | Sequence[int]] | None) -> dict[str, int
     for name in classes:
         if why := why_harmful(str(name)):
             raise UsageError(f"the class {name!r} {why}; rename it")
-    return {name: value if isinstance(value, int) else tuple(value) for name, value in classes.items()}
+    return {
+        name: value if isinstance(value, int) else tuple(np.ravel(value).tolist()) for name, value in classes.items()
+    }
 
 
 @contextmanager

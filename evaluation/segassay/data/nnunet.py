@@ -26,7 +26,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segassay.data.channel_choice import usable_name
-from segassay.data.class_rules import same_values
+from segassay.data.class_rules import broken_class_names, same_values
 from segassay.data.classes import ClassMap
 from segassay.data.names import case_of
 from segassay.data.settings import DatasetFile
@@ -158,6 +158,11 @@ def _named(
         if of_name.setdefault(usable.casefold(), name) != name:
             what = f"the classes {of_name[usable.casefold()]!r} and {name!r} would share the name {usable!r} in tables"
             problems.append(Problem(path, what, "name the classes as `classes` in dataset.yaml", kind="class-name"))
+    if len(named) > 1:
+        problems += [
+            Problem(path, problem.what, "name the classes as `classes` in dataset.yaml", kind=problem.kind)
+            for problem in broken_class_names(path, list(dict.fromkeys(usable for usable, _ in named)))
+        ]
     return named, problems
 
 
