@@ -81,14 +81,14 @@ def test_the_workbook_holds_every_table(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setattr(module, name, lambda *arguments, **options: None)
     masks = np.zeros((2, 2, 24, 24), dtype=bool)
     masks[:, :, 3:9, 3:9] = masks[1, :, 14:20, 14:20] = True
-    found = evaluate(masks={name: {"1": one, "2": two} for name, (one, two) in zip(("anna", "-1"), masks, strict=True)})
+    found = evaluate(masks={name: {"1": one, "2": two} for name, (one, two) in zip(("anna", "+1"), masks, strict=True)})
     for name, xlsx in (("with", True), ("without", False)):
         (tmp_path / name).mkdir()
         write_results(tmp_path / name, found, xlsx=xlsx)
     files = {path.name: path for path in (tmp_path / "with" / "tables").iterdir()}
     sheets = pd.read_excel(tmp_path / "with" / "tables.xlsx", sheet_name=None)
     assert {f"{name}.csv" for name in sheets} == files.keys()
-    assert set(sheets["counts"]["annotator"]) == {"anna", "-1"}
+    assert set(sheets["counts"]["annotator"]) == {"anna", "+1"}
     for name in ("counts", "agreement"):
         expected = pd.read_csv(files[f"{name}.csv"])
         assert list(sheets[name].columns) == list(expected.columns)

@@ -14,7 +14,7 @@ from segassay.report.checklists import CHECKLISTS, checklists
 @pytest.fixture(scope="module")
 def found() -> Evaluation:
     rng = np.random.default_rng(0)
-    masks = {name: {case: rng.random((16, 16)) > 0.6 for case in "123"} for name in ("anna", "ben", "-/-")}
+    masks = {name: {case: rng.random((16, 16)) > 0.6 for case in "123"} for name in ("anna", "ben", "+/-")}
     return evaluate(masks=masks | {"net": masks["anna"]}, kinds={"net": "model"} | dict.fromkeys(masks, "human"))
 
 

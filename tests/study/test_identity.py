@@ -15,6 +15,7 @@ from segassay_monai.study import identity
 from segassay_monai.study.file import _FROM_STUDY
 from segassay_monai.study.plan import PlannedMember, plan_study
 from segassay_monai.training.settings import ELSEWHERE, is_plain
+from segassay_monai.training.version import TRAINING_VERSION
 from small_datasets import make_dataset, save
 
 CASES = [f"c{number}" for number in range(6)]
@@ -271,7 +272,7 @@ def test_another_version_makes_another_member(lab, monkeypatch, place, value):
 
 def test_a_folder_says_the_version_and_has_a_name_of_bearable_length(lab):
     first = member(lab)
-    assert first.folder == f"staple_fold0_seed0-v1-{first.identity[:8]}"
+    assert first.folder == f"staple_fold0_seed0-v{TRAINING_VERSION}-{first.identity[:8]}"
     long = "_with_a_long_name" * 8
     for rater in ("anna", "ben", "cleo"):
         (lab / "labels" / rater).rename(lab / "labels" / f"{rater}{long}")

@@ -204,6 +204,7 @@ def test_starting_a_finished_member_again_trains_nothing(
     out = train(dataset, tmp_path / "out", **SHORT)
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     n_steps[0] = 0
+    caplog.set_level("INFO", "segassay")
     logging.getLogger("segassay").addHandler(caplog.handler)  # it does not propagate
     train(dataset, out, **SHORT)
     train(dataset, out, **SHORT, strategy="the same by another name")

@@ -87,7 +87,7 @@ def read_sources(
     name = dataset.name if dataset is not None else "masks" if csv is None else csv.stem
     given = [place for place in masks.values() if isinstance(place, (str, os.PathLike))]
     places = frozenset([*map(Path, given), *(() if folder is None else data_places(folder))])
-    files = frozenset(_files(None if folder is None else Path(folder), csv, table, described))
+    files = frozenset(_files(None if folder is None else Path(folder), csv, table, described or {}))
     return Sources(name, dataset, table, files, places, whole)
 
 

@@ -20,7 +20,7 @@ import pandas as pd
 
 from segassay.data.dataset import Dataset
 from segassay.data.facets import EXCHANGEABLE, FACET_COLUMNS
-from segassay.data.harmless import annotator_problems, name_problems
+from segassay.data.harmless import annotator_problems, name_problems, why_harmful_to_train
 from segassay.data.mask_folder import find_masks_of_option
 from segassay.data.names import is_image, names_of_cases, natural_key
 from segassay.errors import DataError, number_of, raise_problems
@@ -201,7 +201,7 @@ def read_annotations(
 def _harmful_names(source: str, table: pd.DataFrame) -> list[str]:
     found = annotator_problems(source, "annotator", table["annotator"].unique())
     for column in ("case", "strategy", "trained_on"):
-        found += name_problems(source, column, table[column].unique())
+        found += name_problems(source, column, table[column].unique(), why=why_harmful_to_train)
     return list(map(str, found))
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 from segassay.data.classes import ClassMap, Inverted, Meaning
 from segassay.data.design import STRATA, read_experiment
 from segassay.data.folder_images import find_images
-from segassay.data.harmless import annotator_problems, name_problems
+from segassay.data.harmless import annotator_problems, name_problems, why_harmful_to_train
 from segassay.data.measurements import measurement_problems, measurements_of, read_endpoints
 from segassay.data.named_channels import channel_problems, find_channels, intensity_places, segmented_places
 from segassay.data.names import is_image
@@ -209,7 +209,9 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     problems += [*of_experiment, *of_endpoints, *_unknown_inverted(folder, settings, everyone)]
     problems += _swapped_classes(folder, settings, layout)
     name = settings.name or folder.resolve().name
-    problems += name_problems(str(folder), "dataset", [name], "write `name: …` into dataset.yaml")
+    problems += name_problems(
+        str(folder), "dataset", [name], "write `name: …` into dataset.yaml", why=why_harmful_to_train
+    )
     if reference_name is not None:
         problems += annotator_problems(str(folder), "reference", [reference_name], "rename the folder")
     if not images:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from segassay.data.channels import group_channels
-from segassay.data.harmless import name_problems
+from segassay.data.harmless import name_problems, why_harmful_to_train
 from segassay.data.names import (
     CELLPOSE_SUFFIX,
     common_suffix,
@@ -47,7 +47,9 @@ def find_images(
         what = "holds no image; expected files ending in .png, .tif, .tiff, .nii or .nii.gz"
         action = what_to_do(problems) or "put the images there, not into subfolders"
         problems.append(Problem(str(place), what, action, kind="no-image"))
-    problems += name_problems(str(place), "case", [case for case, _ in files], "rename the file")
+    problems += name_problems(
+        str(place), "case", [case for case, _ in files], "rename the file", why=why_harmful_to_train
+    )
     if layout is not None:
         of_channels, found = group_channels(files, layout, folder)
         return of_channels, [*problems, *found]
