@@ -199,16 +199,22 @@ def test_a_training_that_processes_feed_goes_on_as_well(
 
 
 def test_starting_a_finished_member_again_trains_nothing(
-    dataset: Path, tmp_path: Path, n_steps: list[int], caplog: pytest.LogCaptureFixture
+    dataset: Path,
+    tmp_path: Path,
+    n_steps: list[int],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = train(dataset, tmp_path / "out", **SHORT)
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     n_steps[0] = 0
     caplog.set_level("INFO", "segassay")
-    logging.getLogger("segassay").addHandler(caplog.handler)  # it does not propagate
+    ours = logging.getLogger("segassay")
+    monkeypatch.setattr(ours, "propagate", False)  # as in a run of the bundle
+    ours.addHandler(caplog.handler)
     train(dataset, out, **SHORT)
     train(dataset, out, **SHORT, strategy="the same by another name")
-    logging.getLogger("segassay").removeHandler(caplog.handler)
+    ours.removeHandler(caplog.handler)
     assert n_steps == [0]
     assert caplog.text.count("already trained") == 2
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
