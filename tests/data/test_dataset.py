@@ -15,7 +15,7 @@ import tifffile
 from dataset_folders import EXPERIMENT, MASK, make
 from segassay.data.annotations import read_annotations
 from segassay.data.cases import read_case_ignore, read_case_image, read_case_mask, read_case_region
-from segassay.data.dataset import case_raters, data_hash, data_places, index_dataset, read_dataset, strata
+from segassay.data.dataset import case_raters, data_hash, index_dataset, read_dataset, strata
 from segassay.errors import DataError
 from segassay.io.images import write_mask
 from watching import files_opened
@@ -44,37 +44,6 @@ def test_folder_works_as_it_is(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_case_mask(dataset, "expert_10", "0002"), MASK)
     np.testing.assert_array_equal(read_case_image(dataset, "0010").array, MASK[np.newaxis] * 255)
     assert read_case_ignore(dataset, "0002") is None
-
-
-@pytest.mark.parametrize(
-    ("files", "settings", "expected"),
-    [
-        ((), {}, ["images", "labels", "labels/expert_10", "labels/expert_2"]),
-        (
-            ("results/summary.png", "regions/0002.png", "no_use/0002.png", "gt/0002.png", "pictures/0002.png"),
-            {
-                **{"images": "pictures", "reference": "gt", "ignore": "no_use", "region_masks": "regions"},
-                **{"raters": {"anna": "labels/expert_2"}, "experiment": "tables/absent.csv"},
-            },
-            ["gt", "labels", "labels/expert_2", "no_use", "pictures", "regions"],
-        ),
-        (("0002.png",), {"images": ".", "raters": "expert_*"}, []),
-    ],
-)
-def test_the_places_of_a_dataset_are_its_folders_and_not_what_lies_beside_them(
-    tmp_path: Path, files: tuple[str, ...], settings: dict[str, Any], expected: list[str]
-) -> None:
-    folder = make(tmp_path, *files, **settings)
-    assert [place.relative_to(folder).as_posix() for place in data_places(folder)] == expected
-
-
-def test_a_place_of_a_dataset_may_be_a_link_and_hold_links(tmp_path: Path) -> None:
-    folder = make(tmp_path / "lab")
-    (folder / "images").rename(tmp_path / "pictures")
-    (folder / "images").symlink_to(tmp_path / "pictures")
-    (tmp_path / "pictures" / "0002.png").rename(tmp_path / "0002.png")
-    (tmp_path / "pictures" / "0002.png").symlink_to(tmp_path / "0002.png")
-    assert {folder / "images", folder / "images" / "0002.png"} <= set(data_places(folder))
 
 
 def test_everything_that_dataset_yaml_says(tmp_path: Path) -> None:

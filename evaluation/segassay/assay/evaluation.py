@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 from segassay.assay.frames import as_written, frames_of
 from segassay.assay.notebook import as_html, as_lines
 from segassay.assay.write import class_folders, write_results
-from segassay.data.dataset import Dataset, data_places
+from segassay.data.dataset import Dataset
+from segassay.data.folders import data_places
 from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.judgement.results import Results
 from segassay.judgement.summary import judged_in

@@ -14,7 +14,8 @@ import pandas as pd
 
 from segassay.data.annotations import read_annotations
 from segassay.data.arrays import dataset_of_arrays, hold_masks, hold_table
-from segassay.data.dataset import Dataset, data_hash, data_places, of_cases, read_dataset
+from segassay.data.dataset import Dataset, data_hash, of_cases, read_dataset
+from segassay.data.folders import data_places
 from segassay.errors import DataError, UsageError
 from segassay.io.images import sha256
 

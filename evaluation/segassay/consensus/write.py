@@ -13,7 +13,8 @@ from segassay.consensus.case import FusedCase, fuse_case, rows_of_case
 from segassay.consensus.class_case import FusedClasses, fuse_class_case, rows_of_class_case
 from segassay.consensus.pixels import METHODS as PIXEL_METHODS
 from segassay.data.cases import refuse_classes
-from segassay.data.dataset import Dataset, case_raters, data_places, read_dataset
+from segassay.data.dataset import Dataset, case_raters, read_dataset
+from segassay.data.folders import data_places
 from segassay.errors import UsageError
 from segassay.figures.planes import Cut, largest_cut
 from segassay.io.csv_tables import csv_text

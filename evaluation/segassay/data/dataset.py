@@ -9,8 +9,7 @@ as `reference`.
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator
-from contextlib import suppress
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,13 +20,13 @@ import pandas as pd
 from segassay.data.classes import ClassMap, Inverted, Meaning
 from segassay.data.design import STRATA, read_experiment
 from segassay.data.folder_images import find_images
+from segassay.data.folders import read_settings, unused_areas, without_images
 from segassay.data.harmless import annotator_problems, name_problems, why_harmful_to_train
 from segassay.data.measurements import measurement_problems, measurements_of, read_endpoints
 from segassay.data.named_channels import channel_problems, find_channels, intensity_places, segmented_places
-from segassay.data.names import is_image
-from segassay.data.nnunet import DatasetJson, is_nnunet, nnunet_settings, read_dataset_json
+from segassay.data.nnunet import DatasetJson
 from segassay.data.raters import find_masks, folder_problems, rater_folders
-from segassay.data.settings import DatasetFile, inside, read_dataset_file
+from segassay.data.settings import DatasetFile, inside
 from segassay.errors import Problem, UsageError, number_of, raise_problems, shortlist
 from segassay.io.addresses import refuse_address
 from segassay.io.images import sha256
@@ -184,11 +183,11 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     if not os.path.isdir(folder):
         action = "give a dataset folder, which holds images/ and labels/"
         return None, [Problem(str(folder), "is not a folder", action, kind="no-folder")]
-    settings, layout, problems = _read_settings(folder)
+    settings, layout, problems = read_settings(folder)
     if settings is None:
         return None, problems
     raters, of_raters = rater_folders(folder, settings)
-    settings, raters, of_roles = _without_images(folder, settings, raters)
+    settings, raters, of_roles = without_images(folder, settings, raters)
     reference_name, everyone, of_reference = _with_reference(folder, settings, raters)
     channels, of_images = find_images(folder, settings, layout, everyone)
     images = {case: paths[0] for case, paths in channels.items()}
@@ -216,7 +215,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
         problems += annotator_problems(str(folder), "reference", [reference_name], "rename the folder")
     if not images:
         return None, problems
-    problems += [*_warnings(folder, of_each, images), *_unused_areas(folder, settings)]
+    problems += [*_warnings(folder, of_each, images), *unused_areas(folder, settings)]
     dataset = Dataset(
         folder=folder,
         name=name,
@@ -238,51 +237,6 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
         warnings=[problem for problem in problems if problem.level == "warning"],
     )
     return dataset, problems
-
-
-def data_places(folder: str | os.PathLike[str]) -> list[Path]:
-    """Folders of images, masks and areas of a dataset, its tables, and the links in these folders.
-
-    Results may lie in the dataset folder itself, but neither in these nor instead of them. Images need not be there;
-    what is wrong with the folder is said by `read_dataset`.
-
-    Returns:
-        Places that exist; never the dataset folder, even if it holds the images itself.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     for name in ("images", "labels/anna", "results"):
-        ...         (Path(folder) / name).mkdir(parents=True)
-        ...     [place.relative_to(folder).as_posix() for place in data_places(folder)]
-        ['images', 'labels', 'labels/anna']
-    """
-    folder = Path(folder)
-    settings = _read_settings(folder)[0] or DatasetFile()
-    named = [settings.images, settings.reference, settings.ignore, settings.region_masks]
-    named += [settings.experiment, settings.endpoints]
-    raters = rater_folders(folder, settings)[0].values()
-    places = {inside(folder, path) for path in named if path} | {*raters, *(place.parent for place in raters)}
-    root = folder.resolve()
-    places = {place for place in places if os.path.lexists(place) and not root.is_relative_to(place.resolve())}
-    return sorted(places | {link for place in places for link in _links(place)})
-
-
-def _links(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    with suppress(OSError), os.scandir(folder) as entries:  # not to be listed: whoever reads it says so
-        return [Path(entry.path) for entry in entries if entry.is_symlink()]
-    return []
-
-
-def _read_settings(folder: Path) -> tuple[DatasetFile | None, DatasetJson | None, list[Problem]]:
-    """Settings from dataset.yaml and, in a folder of nnU-Net, dataset.json; None if they cannot be used."""
-    settings, problems = read_dataset_file(folder / "dataset.yaml")
-    if settings is None or not is_nnunet(folder, settings):
-        return settings, None, problems
-    layout, of_layout = read_dataset_json(folder / "dataset.json")
-    return nnunet_settings(settings) if layout is not None else None, layout, [*problems, *of_layout]
 
 
 def _unknown_inverted(folder: Path, settings: DatasetFile, everyone: Collection[str]) -> list[Problem]:
@@ -313,20 +267,6 @@ def classes_of(
     if settings.foreground is not None:
         return ClassMap(settings.foreground, others=True)
     return layout.classes if layout is not None else None
-
-
-def _without_images(
-    folder: Path, settings: DatasetFile, raters: dict[str, Path]
-) -> tuple[DatasetFile, dict[str, Path], list[Problem]]:
-    """The same without raters, reference and areas whose folder is that of the images; and one problem if there are."""
-    images = os.path.realpath(inside(folder, settings.images))
-    named = {key: path for key in ("reference", "ignore", "region_masks") if (path := getattr(settings, key))}
-    areas = [key for key, path in named.items() if os.path.realpath(inside(folder, path)) == images]
-    kept = {rater: path for rater, path in raters.items() if os.path.realpath(path) != images}
-    wrong = [*(f"rater {rater!r}" for rater in raters if rater not in kept), *(f"`{key}`" for key in areas)]
-    what = f"the folder of the images is also that of {shortlist(wrong)}; expected masks in a folder of their own"
-    problem = Problem(str(folder / "dataset.yaml"), what, "correct the folder, or leave it out", kind="images-as-masks")
-    return settings.model_copy(update=dict.fromkeys(areas)), kept, [problem] if wrong else []
 
 
 def _with_reference(
@@ -400,33 +340,6 @@ def _warnings(folder: Path, masks: dict[str, dict[str, Path]], images: dict[str,
         action = "rename it to dataset.yaml"
         found.append(Problem(str(folder / "dataset.yml"), "is not read", action, "warning", kind="not-read"))
     return found
-
-
-def _unused_areas(folder: Path, settings: DatasetFile) -> Iterator[Problem]:
-    """Folders whose name says that their masks mark what does not count, or where objects count, but no setting."""
-    used = {inside(folder, path) for path in (settings.ignore, settings.region_masks, settings.images) if path}
-    for place in sorted(folder.iterdir()):
-        key = _area_key(place.name.lower())
-        if key is None or place in used or not place.is_dir():
-            continue
-        if getattr(settings, key) is None and _holds_images(place):
-            what = f"holds masks, but dataset.yaml names no `{key}`, so they are not used"
-            action = f"write `{key}: {place.name}` into dataset.yaml, or move the folder away"
-            yield Problem(str(place), what, action, "warning", kind="area-not-used")
-
-
-def _holds_images(folder: Path) -> bool:
-    try:
-        return any(is_image(name, outlines=True) for name in os.listdir(folder))
-    except OSError:  # not to be listed, so nothing is known of it
-        return False
-
-
-def _area_key(name: str) -> str | None:
-    """The setting that a folder of this name, in small letters, belongs to; None for any other name."""
-    if "ignor" in name or "exclu" in name:
-        return "ignore"
-    return "region_masks" if name in ("region", "regions", "region_mask", "region_masks", "roi_masks") else None
 
 
 def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:

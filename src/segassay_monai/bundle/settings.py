@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from segassay.data.dataset import data_places
+from segassay.data.folders import data_places
 from segassay.errors import DataError, SegAssayError, UsageError
 from segassay.io.outputs import OPTIONS, refuse_inputs
 from segassay.io.yaml_files import read_yaml

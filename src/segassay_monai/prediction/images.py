@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.cases import read_case_ignore, read_case_region, read_spaced_image, spaced
-from segassay.data.dataset import Dataset, data_places, index_dataset, of_one_case, strata
+from segassay.data.dataset import Dataset, index_dataset, of_one_case, strata
+from segassay.data.folders import data_places
 from segassay.data.harmless import name_problems
 from segassay.data.named_channels import names_of
 from segassay.data.names import case_of, list_images, natural_key, written_by_cellpose

@@ -17,7 +17,8 @@ from functools import cached_property
 from pathlib import Path
 
 from segassay.data.annotations import WITHOUT, read_annotations
-from segassay.data.dataset import Dataset, data_places, read_dataset, strata
+from segassay.data.dataset import Dataset, read_dataset, strata
+from segassay.data.folders import data_places
 from segassay.errors import UsageError
 from segassay.io.addresses import is_address
 from segassay.io.outputs import refuse_inputs
