@@ -87,10 +87,11 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words, none of which may be an option of the bundle."""
-        for word in args:
-            name, equals, folder = word.partition("=")
+        for word, following in zip(args, [*args[1:], ""], strict=True):
+            name, _, folder = word.partition("=")
             if name in ("--output_dir", "--output-dir"):
-                raise UsageError(f"{name} is a name of the bundle; give the folder as --out{equals}{folder}")
+                given = f"--out {folder or following}".rstrip()
+                raise UsageError(f"{name} is a name of the bundle; give the folder as {given}")
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

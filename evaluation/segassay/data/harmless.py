@@ -9,10 +9,10 @@ from unicodedata import category
 from segassay.errors import Problem
 from segassay.io.csv_tables import looks_like_formula
 
+__all__ = ["annotator_problems", "name_problems", "why_harmful", "why_harmful_to_train"]
+
 _PROGRAM = ("$", "@", "%")
 """A configuration of MONAI, which gets the names of raters and cases, runs a text that begins so, or reads a file."""
-
-__all__ = ["annotator_problems", "name_problems", "why_harmful", "why_harmful_to_train"]
 
 
 def why_harmful(name: str) -> str | None:

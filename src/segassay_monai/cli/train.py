@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segassay.commands import OF_TRAINING, TRAIN, Quiet, SystemMetrics, examples
+from segassay.commands import OF_TRAINING, TRAIN, Command, Quiet, SystemMetrics, examples
 from segassay.errors import UsageError
 from segassay.io.yaml_files import parse_yaml
 from segassay_monai.bundle.needs import training_needs
@@ -16,6 +16,7 @@ app = typer.Typer(rich_markup_mode="rich")
 
 
 @app.command(
+    cls=Command,
     rich_help_panel=TRAIN,
     help=f"{OF_TRAINING['train']} Accepts every setting of the bundle's train.yaml, such as --epochs 40.\n\n"
     "With --rater expert, train one model per rater, each in a separate folder below --out.",
@@ -59,8 +60,6 @@ def train(
         raise UsageError(
             f"--{min(taken)} is set by `segassay train` itself; to change it: python -m monai.bundle run training"
         )
-    if "output_dir" in settings:
-        raise UsageError(f"--output_dir is a name of the bundle; give the folder as --out {settings['output_dir']}")
     settings |= {"fold": fold, "seed": seed}
     settings |= {} if out is None else {"output_dir": as_path(str(out))}
     settings |= {"overwrite": True} if overwrite else {}
