@@ -29,7 +29,6 @@ from segassay.checks.report import listed
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import data_hash, read_dataset
 from segassay.data.published.download import download
-from segassay.errors import UsageError
 from segassay.io.images import read_mask, write_mask
 from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.report import plots
@@ -491,48 +490,3 @@ def test_a_place_that_cannot_be_written_is_one_message(small, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     check_refused([small], "cannot be written", 2, tmp_path / "file" / "out", capsys)
     check_refused([small, "--overwrite"], "is a file; give another out (--out)", 2, tmp_path / "file", capsys)
-
-
-@pytest.fixture
-def areas(tiny: Path, tmp_path: Path) -> Path:
-    """The tiny dataset with ignored areas, regions and a reference."""
-    dataset = copy_of(tiny, tmp_path)
-    for name in ("no_use", "regions", "gt"):
-        shutil.copytree(dataset / "labels" / "rater_0", dataset / name)
-    with (dataset / "dataset.yaml").open("a") as file:
-        file.write("ignore: no_use\nregion_masks: regions\nreference: gt\n")
-    return dataset
-
-
-@pytest.mark.parametrize(
-    ("out", "message"),
-    [
-        (".", "contains files that are evaluated"),
-        *((name, "contains files that are evaluated") for name in ("data", "data/images", "data/labels", "tool")),
-        *(
-            (f"data/{name}", "contains files that are evaluated")
-            for name in ("no_use", "regions", "gt", "labels/rater_0")
-        ),
-        *((f"{name}/new", f"{name}, which holds files") for name in ("data/images", "data/labels", "data/gt", "tool")),
-    ],
-)
-def test_overwriting_never_removes_what_is_evaluated(areas, tmp_path, capsys, out, message):
-    shutil.copytree(areas / "labels" / "rater_1", tmp_path / "tool")
-    before = contents(tmp_path)
-    words = [areas, "--masks", f"tool={tmp_path / 'tool'}", "--overwrite"]
-    check_refused(words, message, 2, tmp_path / out, capsys)
-    assert run("evaluate", *words, "--out", tmp_path / out, "--no-mlflow") == 2
-    assert "; give another folder" in capsys.readouterr().err
-    assert contents(tmp_path) == before
-
-
-@pytest.mark.usefixtures("_no_figures")
-def test_results_may_lie_beside_images_and_masks(areas):
-    before = contents(areas)
-    for _ in range(2):
-        assert run("evaluate", areas, "--out", areas / "results", "--no-mlflow", "--overwrite", "--jobs", 1) == 0
-    assert before.items() <= contents(areas).items()
-    found = evaluate(areas)
-    with pytest.raises(UsageError, match="contains files that are evaluated"):
-        found.save(areas / "images", overwrite=True)
-    assert before.items() <= contents(areas).items()

@@ -15,10 +15,10 @@ import pytest
 
 from segassay.judgement import amounts, preconditions, verdicts
 from segassay.judgement.conclusions import LARGE_EFFECT
-from segassay.judgement.criteria import Missing, Number, What, Why
+from segassay.judgement.criteria import Number, What, Why
 from segassay.judgement.evidence import evidence_of, mean_of
 from segassay.judgement.summary import summarise
-from segassay.judgement.words import RULES, _lines, sentence
+from segassay.judgement.words import RULES, sentence
 from segassay.qualities.scores.table import THRESHOLD, Findings, score_rows
 from segassay.simulation.study_tables import BIASED, NULL, SimulatedStudy, simulate_tables
 
@@ -134,15 +134,6 @@ def test_ensembles_whose_members_nobody_sees_are_not_reliable(honest: Findings) 
     assert (What.MEMBERS, Why.NO_MEMBERS) in whys(found, "reliability")
     assert said(found)["reliability"] is None
     assert said(found)["validity"]
-
-
-def test_the_line_that_is_named_is_the_one_that_the_interval_contains() -> None:
-    texts = [
-        _lines(Missing(What.AMOUNT, Why.EITHER_SIDE, line=4 / 3), Number(1.0, low, high, 20))
-        for low, high in ((0.72, 0.84), (1.2, 1.5), (0.7, 1.4))
-    ]
-    assert texts == ["0.75", "1.33", "0.75 or 1.33"]
-    assert _lines(Missing(What.STANDING, Why.EITHER_SIDE, line=-0.05), Number(0.0, -0.1, 0.1, 20)) == "−0.05"
 
 
 def test_one_imprint_is_not_hidden_by_the_mean() -> None:

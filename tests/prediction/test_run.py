@@ -310,28 +310,6 @@ def test_a_folder_of_something_else_is_never_written_to(models: Path, images: Pa
     assert len(list(images.iterdir())) == 4
 
 
-@pytest.mark.parametrize("of", ["", "images", "images/case_0000.png"])
-@pytest.mark.parametrize("out", ["lab", "lab/images", "lab/labels", "lab/labels/new", "models", "models/s14"])
-def test_overwriting_never_removes_images_masks_or_the_model(
-    dataset: Path, models: Path, tmp_path: Path, of: str, out: str
-) -> None:
-    """Masks of a dataset are safe even if its images alone are given."""
-    lab = Path(shutil.copytree(dataset, tmp_path / "lab"))
-    copy = Path(shutil.copytree(models, tmp_path / "models"))
-    before = contents(tmp_path)
-    with pytest.raises(UsageError, match=rf"{out} (contains|lies in).*that are read.*; give another folder"):
-        predict(copy, lab / of, out=tmp_path / out, overwrite=True)
-    assert contents(tmp_path) == before
-
-
-def test_predictions_may_lie_beside_the_images(dataset: Path, models: Path, tmp_path: Path) -> None:
-    lab = Path(shutil.copytree(dataset, tmp_path / "lab"))
-    before = contents(lab)
-    for _ in range(2):
-        predict(models, lab, out=lab / "predicted", overwrite=True)
-    assert before.items() <= contents(lab).items()
-
-
 def test_a_forged_record_removes_no_file_elsewhere(models: Path, images: Path, tmp_path: Path) -> None:
     predict(models, images, out=tmp_path / "out")
     (tmp_path / "diary.txt").write_text("mine")
