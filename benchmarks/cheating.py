@@ -353,7 +353,7 @@ def first_expert_left_out(study: Study, rng: Rng) -> Study:
     return study.only(name for name in study.about if name not in gone and name not in study.without)
 
 
-def members_of_other_seeds(change: Change) -> Change:
+def members_of_other_seeds(change: Callable[[Study, Rng], Study]) -> Callable[[Study, Rng], Study]:
     """What `change` does; and the members have other seeds than those that the ensembles name."""
 
     def changed(study: Study, rng: Rng) -> Study:
