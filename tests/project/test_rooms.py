@@ -53,6 +53,7 @@ NO_MIRROR = {
     "io/test_huge_images.py": "images that claim to be huge, in every format",
     "ensemble/test_exported.py": "modules that an export carries",
     "sharing/test_classes.py": "exports of models of classes, in every format",
+    "prediction/test_places.py": "where predictions may lie, beside what they are made of",
     "sharing/test_touching.py": "exports of models of objects that touch, in every format",
     "sharing/test_volumes.py": "exports of members of volumes, in every format",
     "report/test_markup.py": "the page as it is read by parsers and screen readers",
