@@ -67,12 +67,7 @@ def without_names(
     gone = scores[scores["target"].isin([*raters, *pairs]) | scores["record"].isin(BY_NAME)]
     kept = scores.drop(index=gone.index).reset_index(drop=True).assign(human_low=math.nan, human_high=math.nan)
     gaps = [
-        (
-            quality,
-            CATALOGUE[record].name,
-            WHY,
-            f"{CATALOGUE[record].form().words.strip().removesuffix(' of')} of single raters",
-        )
+        (quality, CATALOGUE[record].name, WHY, f"{CATALOGUE[record].form().words} of single raters")
         for quality, record in gone[["quality", "record"]].drop_duplicates().itertuples(index=False)
     ]
     parts = [part for part in (not_judged, pd.DataFrame(gaps, columns=list(GAP_COLUMNS))) if len(part)]

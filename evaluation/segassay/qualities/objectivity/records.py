@@ -51,6 +51,7 @@ MEAN_IOU = replace(F1, name="mean_iou", words="mean IoU")
 DICE = replace(F1, name="dice", words="Dice", estimators=("masks.overlaps.pixel_agreement",))
 POSITIVE_AGREEMENT = Measure(
     name="positive_agreement",
+    plain="share of marked objects on which two raters agree",
     quality="objectivity",
     question=questions.AGREEMENT_ON_OBJECTS,
     against="each other rater",
@@ -79,6 +80,7 @@ NSD = replace(HD95, name="nsd", words="NSD", estimators=("masks.outlines.normali
 
 LOG_COUNT_RATIO = Measure(
     name="log_count_ratio",
+    plain="objects marked, log ratio to the others",
     quality="objectivity",
     question=questions.BIAS,
     against="the mean of the other raters",
@@ -88,10 +90,11 @@ LOG_COUNT_RATIO = Measure(
     needs="needs 2 raters",
     estimators=("statistics.raters.log_ratio_to_others",),
 )
-LOG_AREA_RATIO = replace(LOG_COUNT_RATIO, name="log_area_ratio")
+LOG_AREA_RATIO = replace(LOG_COUNT_RATIO, name="log_area_ratio", plain="area marked, log ratio to the others")
 BIAS_TEST = replace(
     LOG_COUNT_RATIO,
     name="bias_test",
+    plain="p-value: {of} equal to that of the others",
     section="measurements",
     functions=("qualities.objectivity.measurements.bias_tests",),
     coverage=(NO_INTERVAL,),
@@ -102,6 +105,7 @@ BIAS_TEST = replace(
 )
 BOUNDARY_SHIFT = Measure(
     name="boundary_shift",
+    plain="outlines outside (+) or inside (−) those of the others",
     quality="objectivity",
     question=questions.WIDTH,
     against="each other rater",
@@ -113,6 +117,7 @@ BOUNDARY_SHIFT = Measure(
 )
 STAPLE_SENSITIVITY = Measure(
     name="staple_sensitivity",
+    plain="foreground of STAPLE that is marked",
     quality="objectivity",
     question=questions.MISSED_AND_ADDED,
     against="STAPLE of all raters, which contains the rater",
@@ -122,28 +127,33 @@ STAPLE_SENSITIVITY = Measure(
     needs="needs 2 raters",
     estimators=("consensus.pixels.staple",),
 )
-STAPLE_SPECIFICITY = replace(STAPLE_SENSITIVITY, name="staple_specificity")
+STAPLE_SPECIFICITY = replace(
+    STAPLE_SENSITIVITY, name="staple_specificity", plain="background of STAPLE that is left unmarked"
+)
 SENSITIVITY = replace(
     STAPLE_SENSITIVITY,
     name="sensitivity",
+    plain="foreground that is marked",
     against="the consensus of the other raters",
     coverage=(MEANS,),
     needs=F1.needs,
     estimators=(),
 )
-SPECIFICITY = replace(SENSITIVITY, name="specificity")
+SPECIFICITY = replace(SENSITIVITY, name="specificity", plain="background that is left unmarked")
 
 # agreement beyond chance
 
 FLEISS_KAPPA = Measure(
     name="fleiss_kappa",
+    plain="agreement on {of} beyond chance, Fleiss’ κ",
     quality="objectivity",
     question=questions.PIXELS_BEYOND_CHANCE,
     against="all other raters",
     section="chance",
     functions=("qualities.objectivity.raters.agreement_of_pixels",),
     coverage=(PIXELS,),
-    words="Fleiss’ κ of",
+    words="Fleiss’ κ",
+    link="of",
     needs="needs 2 raters",
     estimators=("statistics.chance.fleiss_kappa",),
     gaps={
@@ -153,13 +163,19 @@ FLEISS_KAPPA = Measure(
     },
 )
 GWET_AC1 = replace(
-    FLEISS_KAPPA, name="gwet_ac1", words="Gwet’s AC1 of", estimators=("statistics.chance.gwet_ac1",), gaps={}
+    FLEISS_KAPPA,
+    name="gwet_ac1",
+    plain="agreement on {of} beyond chance, Gwet’s AC1",
+    words="Gwet’s AC1",
+    estimators=("statistics.chance.gwet_ac1",),
+    gaps={},
 )
 KRIPPENDORFF_ALPHA = replace(
     GWET_AC1,
     name="krippendorff_alpha",
+    plain="agreement on {of} beyond chance, Krippendorff’s α",
     coverage=(PIXELS, ALPHA),
-    words="Krippendorff’s α of",
+    words="Krippendorff’s α",
     functions=(
         "qualities.objectivity.raters.agreement_of_pixels",
         "qualities.objectivity.measurements.alpha_of_counts",
@@ -171,31 +187,47 @@ KRIPPENDORFF_ALPHA = replace(
 
 ICC_A1 = Measure(
     name="icc_a1",
+    plain="{of}: reliability of one rater, ICC(A,1)",
     quality="objectivity",
     question=questions.DISTINGUISHED_CASES,
     against="all other raters",
     section="measurements",
     functions=("qualities.objectivity.measurements.intraclass_correlation",),
     coverage=(CORRELATION,),
-    words="ICC(A,1) of",
+    words="ICC(A,1)",
+    link="of",
     needs="needs 2 raters",
     estimators=("statistics.reliability.icc_a1_weighted",),
     gaps={"intensity": replace(GAP, why="no image, or no object on any")},
 )
-ICC_AK = replace(ICC_A1, name="icc_ak", words="ICC(A,k) of", estimators=("statistics.reliability.icc_ak_weighted",))
+ICC_AK = replace(
+    ICC_A1,
+    name="icc_ak",
+    plain="{of}: reliability of the mean of all raters, ICC(A,k)",
+    words="ICC(A,k)",
+    estimators=("statistics.reliability.icc_ak_weighted",),
+)
 ICC_11 = replace(
     ICC_A1,
     name="icc_11",
+    plain="{of}: reliability of one rater, ICC(1,1)",
     question=questions.DISTINGUISHED_BY_ANYBODY,
-    words="ICC(1,1) of",
+    words="ICC(1,1)",
     functions=("qualities.objectivity.measurements.one_way_correlation",),
     needs="needs 2 exchangeable raters",
     estimators=("statistics.reliability.icc_11_weighted",),
     gaps={},
 )
-ICC_1K = replace(ICC_11, name="icc_1k", words="ICC(1,k) of", estimators=("statistics.reliability.icc_1k_weighted",))
+ICC_1K = replace(
+    ICC_11,
+    name="icc_1k",
+    plain="{of}: reliability of the mean of all raters, ICC(1,k)",
+    words="ICC(1,k)",
+    estimators=("statistics.reliability.icc_1k_weighted",),
+)
 RATER_SHARE = Measure(
     name="rater_share",
+    plain="{of}: share of the variance that is due to the rater",
     quality="objectivity",
     question=questions.SHARE_OF_RATER,
     against="all other raters",
@@ -207,6 +239,7 @@ RATER_SHARE = Measure(
 )
 FACET_SHARE = Measure(
     name="variance_share",
+    plain="{of}: share of the variance that is due to the {variant}",
     quality="objectivity",
     question=questions.SHARE_OF_FACETS,
     against="all other persons, and all other tools, sessions or sites",
@@ -219,6 +252,7 @@ FACET_SHARE = Measure(
 )
 DIFFERENCE = Measure(
     name="difference",
+    plain="{of}: mean difference",
     quality="objectivity",
     question=questions.LIMITS,
     against="each other rater",
@@ -228,15 +262,20 @@ DIFFERENCE = Measure(
     needs="needs 2 raters",
     estimators=("statistics.methods.bland_altman",),
 )
-LIMIT_LOW = replace(DIFFERENCE, name="limit_low", coverage=(LIMITS,))
-LIMIT_HIGH = replace(LIMIT_LOW, name="limit_high")
-SLOPE = replace(LIMIT_LOW, name="slope", coverage=(SLOPES,))
+LIMIT_LOW = replace(
+    DIFFERENCE, name="limit_low", plain="{of}: lower limit of 95 % of the differences", coverage=(LIMITS,)
+)
+LIMIT_HIGH = replace(LIMIT_LOW, name="limit_high", plain="{of}: upper limit of 95 % of the differences")
+SLOPE = replace(LIMIT_LOW, name="slope", plain="{of}: growth of the difference with size", coverage=(SLOPES,))
 CCC = replace(
     LIMIT_LOW,
     name="ccc",
+    plain="{of}: nearness to equality, Lin’s concordance",
+    plain_gaps={"ccc": "nearness of two raters to equality, Lin’s concordance"},
     coverage=(CONCORDANCE,),
     question=questions.EQUALITY,
-    words="concordance of",
+    words="concordance",
+    link="of",
     estimators=("statistics.methods.lins_ccc",),
 )
 
@@ -244,6 +283,7 @@ CCC = replace(
 
 REPEATED = Measure(
     name="repeated",
+    plain="{of} of two sessions of one rater",
     quality="objectivity",
     question=questions.REPETITION,
     against="the same rater in another session",
@@ -251,12 +291,14 @@ REPEATED = Measure(
     functions=("qualities.objectivity.raters.intra_rater_repeatability",),
     coverage=(MEANS,),
     needs="nobody annotated a case twice (column session of annotations.csv)",
+    plain_gaps={"f1_repeated": "F1 of two sessions of one rater"},
     order=_OF_QUANTITY_FIRST,
     estimators=("masks.overlaps.match_objects", "masks.overlaps.pixel_agreement"),
 )
 REPEATABILITY = replace(
     REPEATED,
     name="repeatability_coefficient",
+    plain="{of}: largest usual difference of two repetitions",
     section="measurements",
     coverage=(WITHIN_CASE,),
     order=("name", "of"),
@@ -267,6 +309,7 @@ REPEATABILITY = replace(
 
 IMPRINT = Measure(
     name="imprint",
+    plain="imprint of the rater that a model was trained on",
     quality="objectivity",
     question=questions.IMITATION,
     against="models trained on other raters",
@@ -283,6 +326,7 @@ IMPRINT = Measure(
 REMOVAL_OF_BIAS = replace(
     IMPRINT,
     name="removal_of_bias",
+    plain="bias of single raters that a consensus removes",
     errors=None,
     question=questions.REMOVAL,
     functions=("qualities.objectivity.imprint.removal_of_bias",),
@@ -304,6 +348,7 @@ WILLIAMS_INDEX = Measure(
 )
 WINNING_RATE = Measure(
     name="alt_test_winning_rate",
+    plain="share of raters whom it can replace",
     quality="objectivity",
     question=questions.REPLACEMENT,
     against="each rater, both compared with the other raters",
@@ -314,9 +359,12 @@ WINNING_RATE = Measure(
     estimators=("statistics.raters.alt_test",),
     gaps={"cases": replace(GAP, why=f"needs {MIN_CASES_FOR_ALT_TEST} cases, there are {{n_cases}}")},
 )
-ADVANTAGE = replace(WINNING_RATE, name="alt_test_advantage", coverage=(MEANS,))
+ADVANTAGE = replace(
+    WINNING_RATE, name="alt_test_advantage", plain="how often it is as good as a rater, or better", coverage=(MEANS,)
+)
 ENERGY_DISTANCE = Measure(
     name="generalized_energy_distance",
+    plain="difference between the set of masks of models and that of raters",
     quality="objectivity",
     question=questions.SPREAD_OF_MASKS,
     against="the masks of all raters",
@@ -329,6 +377,7 @@ ENERGY_DISTANCE = Measure(
 DICE_MAX = replace(
     ENERGY_DISTANCE,
     name="dice_max",
+    plain="",
     question=questions.COVERED_BY_MASKS,
     against="every rater",
     functions=("qualities.objectivity.sets.best_and_matched_dice",),
@@ -341,10 +390,12 @@ DICE_MATCH = replace(
 CRPS = replace(
     DICE_MAX,
     name="crps",
+    plain="{of}: error of the spread over models, CRPS",
     question=questions.DISTRIBUTIONS,
     section="measurements",
     functions=("qualities.objectivity.sets.amounts_as_distributions",),
-    words="CRPS of",
+    words="CRPS",
+    link="of",
     estimators=("statistics.sets.crps",),
 )
 

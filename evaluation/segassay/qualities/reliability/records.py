@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from segassay.qualities.objectivity import records as of_raters
 from segassay.qualities.objectivity.questions import OUTLINES
 from segassay.qualities.reliability import questions
 from segassay.qualities.scores.coverage import (
@@ -94,6 +95,7 @@ MINUS_RATERS = replace(
 
 SD = Measure(
     name="sd",
+    plain="{of}: standard deviation over seeds",
     quality="reliability",
     question=questions.SPREAD_OF_MEANS,
     against="trainings that differ by the seed",
@@ -106,12 +108,14 @@ SD = Measure(
 CV = replace(
     SD,
     name="cv",
+    plain="{of}: coefficient of variation over seeds",
     functions=("qualities.reliability.spread.spread_over_seeds", "qualities.reliability.spread.cv_over_seeds"),
     estimators=("qualities.reliability.spread.cv_over_seeds",),
 )
-RANGE = replace(SD, name="range", coverage=(NO_INTERVAL,))
+RANGE = replace(SD, name="range", plain="{of}: range over seeds", coverage=(NO_INTERVAL,))
 SD_RATIO = Measure(
     name="sd_ratio",
+    plain="{of}: spread of ensembles divided by that of models",
     quality="reliability",
     question=questions.STEADINESS,
     against="single models",
@@ -123,6 +127,7 @@ SD_RATIO = Measure(
 )
 FLIP_RATE = Measure(
     name="flip_rate",
+    plain="share of {of} that only one of two trainings marks",
     quality="reliability",
     question=questions.FLIPS,
     against="a training that differs by the seed",
@@ -134,6 +139,7 @@ FLIP_RATE = Measure(
 )
 FLIP_RATE_OF_VERDICTS = Measure(
     name="flip_rate_verdicts",
+    plain="share of conclusions that change with the seed",
     quality="reliability",
     question=questions.FLIPPED_CONCLUSIONS,
     against="a training that differs by the seed",
@@ -148,6 +154,7 @@ FLIP_RATE_OF_VERDICTS = Measure(
 
 SEM = Measure(
     name="sem",
+    plain="{of}: standard error of one measurement",
     quality="reliability",
     question=questions.CHANGE_OF_IMAGE,
     against="trainings that differ by the seed",
@@ -158,12 +165,21 @@ SEM = Measure(
     estimators=("statistics.reliability.sem",),
     gaps={NO_ROWS: Gap("standard error of measurement, minimal detectable change, repeatability coefficient", GAP.why)},
 )
-MDC95 = replace(SEM, name="mdc95", estimators=("statistics.reliability.mdc95",))
+MDC95 = replace(
+    SEM,
+    name="mdc95",
+    plain="{of}: smallest change of one image that is not noise",
+    estimators=("statistics.reliability.mdc95",),
+)
 REPEATABILITY = replace(
-    SEM, name="repeatability_coefficient", estimators=("statistics.reliability.repeatability_coefficient",)
+    SEM,
+    name="repeatability_coefficient",
+    plain=of_raters.REPEATABILITY.plain,
+    estimators=("statistics.reliability.repeatability_coefficient",),
 )
 VARIANCE = Measure(
     name="variance",
+    plain="{of}: variance due to {variant}",
     quality="reliability",
     question=questions.SOURCES,
     against="models of other raters and seeds",
@@ -176,6 +192,8 @@ VARIANCE = Measure(
 )
 PHI = Measure(
     name="phi",
+    plain="{of}: reliability of the mean over raters and seeds, Φ",
+    plain_gaps={"phi": "reliability of the mean over raters and seeds, Φ"},
     quality="reliability",
     question=questions.NUMBERS,
     against="other raters, or trainings with other seeds",
@@ -189,18 +207,22 @@ PHI = Measure(
 RATERS_FOR_PHI = replace(
     PHI,
     name="raters_for_phi",
+    plain="{of}: raters needed for a reliability Φ of {variant}",
     functions=(
         "qualities.reliability.variance.generalizability",
         "qualities.reliability.variance.numbers_for_phi",
     ),
     coverage=(RELIABILITY,),
 )
-SEEDS_FOR_PHI = replace(RATERS_FOR_PHI, name="seeds_for_phi")
+SEEDS_FOR_PHI = replace(
+    RATERS_FOR_PHI, name="seeds_for_phi", plain="{of}: seeds needed for a reliability Φ of {variant}"
+)
 
 # size of ensembles
 
 DISAGREEMENT = Measure(
     name="disagreement",
+    plain="disagreement of two ensembles of {variant} members",
     quality="reliability",
     question=questions.MEMBERS,
     against="an ensemble without a common member",
@@ -213,15 +235,22 @@ DISAGREEMENT = Measure(
 SATURATION_A = replace(
     DISAGREEMENT,
     name="saturation_a",
+    plain="disagreement that more members remove",
     functions=("qualities.reliability.saturation.saturation", "qualities.reliability.saturation.fit_saturation"),
     coverage=(FITTED_A,),
 )
-SATURATION_REST = replace(SATURATION_A, name="saturation_rest", coverage=(FITTED_REST,))
+SATURATION_REST = replace(
+    SATURATION_A,
+    name="saturation_rest",
+    plain="disagreement that no number of members removes",
+    coverage=(FITTED_REST,),
+)
 
 # probabilities and uncertainty
 
 ECE = Measure(
     name="ece",
+    plain="calibration error of probabilities, ECE",
     quality="reliability",
     question=questions.PROBABILITIES,
     against="a reference or a truth",
@@ -237,12 +266,14 @@ ECE = Measure(
 BRIER = replace(
     ECE,
     name="brier",
+    plain="squared error of probabilities, Brier score",
     coverage=(BRIER_SCORE,),
     functions=("qualities.reliability.calibration.calibration_of_annotators",),
 )
 DICE_OF_SHARES = replace(
     ECE,
     name="dice_of_shares",
+    plain="probabilities and shares of raters, Dice over thresholds",
     question=questions.SHARES_OF_RATERS,
     against="every rater",
     functions=(
@@ -256,6 +287,7 @@ DICE_OF_SHARES = replace(
 BRIER_OF_RATERS = replace(
     DICE_OF_SHARES,
     name="brier_of_raters",
+    plain="squared error of probabilities, against each rater",
     functions=(
         "qualities.reliability.rater_probabilities.probabilities_of_raters",
         "qualities.reliability.rater_probabilities.brier_of_raters",
@@ -265,12 +297,14 @@ BRIER_OF_RATERS = replace(
 ECE_OF_RATERS = replace(
     DICE_OF_SHARES,
     name="ece_of_raters",
+    plain="calibration error of probabilities, against each rater",
     functions=DICE_OF_SHARES.functions[:1],
     coverage=(CALIBRATION_OF_RATERS,),
     words="ece of raters",
 )
 UNCERTAINTY_SPEARMAN = Measure(
     name="uncertainty_spearman",
+    plain="rank correlation of uncertainty with {of}",
     quality="reliability",
     question=questions.UNCERTAINTY,
     against="a reference or a truth, or the raters",
@@ -286,6 +320,7 @@ UNCERTAINTY_SPEARMAN = Measure(
 UNCERTAINTY_AUROC = replace(
     UNCERTAINTY_SPEARMAN,
     name="uncertainty_auroc",
+    plain="how well uncertainty finds {of}, AUROC",
     functions=(
         "qualities.reliability.uncertainty.uncertainty_of_annotators",
         "qualities.reliability.uncertainty.auroc",
@@ -294,6 +329,7 @@ UNCERTAINTY_AUROC = replace(
 UNCERTAINTY_AURC = replace(
     UNCERTAINTY_SPEARMAN,
     name="uncertainty_aurc",
+    plain="error left if uncertain pixels are left out, AURC",
     functions=(
         "qualities.reliability.uncertainty.uncertainty_of_annotators",
         "qualities.reliability.uncertainty.area_under_risk_coverage",
@@ -301,6 +337,7 @@ UNCERTAINTY_AURC = replace(
 )
 QUALITY_SPEARMAN = Measure(
     name="quality_spearman",
+    plain="rank correlation of agreement of models with {of} against raters",
     quality="reliability",
     question=questions.POOR_IMAGES,
     against="the raters, a reference or a truth",
@@ -313,6 +350,8 @@ QUALITY_SPEARMAN = Measure(
 IMAGE_AURC = replace(
     QUALITY_SPEARMAN,
     name="image_aurc",
+    plain="error left if uncertain images are left out, AURC of {of}",
+    plain_gaps={"image_aurc": "error left if uncertain images are left out, AURC"},
     question=questions.SELECTION,
     functions=("qualities.reliability.selective.selective_risk", "qualities.reliability.selective.image_aurc"),
     estimators=("qualities.reliability.selective.image_aurc",),

@@ -107,10 +107,14 @@ class Measure:
             `CSV_ONLY`.
         functions: Functions that compute it, as paths below `segassay`.
         coverage: What is known about the coverage of its interval; at least one entry.
-        words: Name in the report; by default the name with spaces.
+        words: Name in tables; by default the name with spaces.
+        link: Word between `words` and the quantity, if there is one.
+        plain: Name in the report for people who do not know the tables, a template that may name `of` and `variant`;
+            empty where `words` are plain.
         needs: The data that it needs, written to not_judged.csv if it has no row.
         gaps: What may be lacking -> what not_judged.csv then says, if that is not `GAP`. A template may name `name` and
             `words` of the form, `needs`, and numbers that the computation fills in.
+        plain_gaps: Names in not_judged.csv -> plain names, where neither `plain` nor the words of the gap will do.
         unit: `p` for a p-value, else empty.
         order: Order of the parts of a name.
         shown: Quantities that the section shows; empty for all.
@@ -126,8 +130,11 @@ class Measure:
     functions: tuple[str, ...]
     coverage: tuple[Coverage, ...]
     words: str = ""
+    link: str = ""
+    plain: str = ""
     needs: str = ""
     gaps: Mapping[str, Gap] = field(default_factory=dict, hash=False)
+    plain_gaps: Mapping[str, str] = field(default_factory=dict, hash=False)
     unit: str = ""
     order: tuple[str, ...] = ("name", "variant", "of", "comparison")
     shown: tuple[str, ...] = ()
@@ -185,11 +192,16 @@ class Form:
 
     @property
     def words(self) -> str:
-        """Name of the row in the report."""
+        """Name of the row in tables."""
+        return self.words_with(QUANTITY_WORDS.get(self.of, self.of.replace("_", " ")))
+
+    def words_with(self, of: str) -> str:
+        """Name of the row with other words for the quantity."""
         comparison = _COMPARISON_WORDS.get(self.comparison, self.comparison)
+        name = self.record.words or self.record.name.replace("_", " ")
         parts = {
-            "name": self.record.words or self.record.name.replace("_", " "),
-            "of": QUANTITY_WORDS.get(self.of, self.of.replace("_", " ")),
+            "name": f"{name} {self.record.link}" if of and self.record.link else name,
+            "of": of,
             "variant": _VARIANT_WORDS.get(self.variant, self.variant.replace("_", " ")),
             "comparison": f"{comparison} {self.reference}" if self.reference else comparison,
         }

@@ -77,6 +77,7 @@ NSD = replace(HD95, name="nsd", words="NSD", estimators=("masks.outlines.normali
 NSD_OF_RATERS = replace(
     NSD,
     name="nsd_of_raters",
+    plain="outlines as close as raters draw them, NSD",
     question=questions.TOLERATED,
     against="each (other) rater",
     functions=("qualities.validity.tolerance.nsd_at_tolerance", "qualities.validity.tolerance.tolerance_of_raters"),
@@ -111,44 +112,72 @@ IOU = replace(
 AP = replace(
     F1,
     name="ap",
+    plain="objects found, mean over required overlaps, AP",
     question=questions.OVERLAP,
     section="objects",
     functions=("qualities.validity.detection.detection", "qualities.validity.objects.average_precision"),
     words="AP",
 )
-AP_AT_THRESHOLD = replace(AP, name="ap_at_threshold", section=CSV_ONLY, order=("of", "variant", "comparison"))
+AP_AT_THRESHOLD = replace(
+    AP,
+    name="ap_at_threshold",
+    plain="objects found at an overlap of .{variant}, {of}",
+    section=CSV_ONLY,
+    order=("of", "variant", "comparison"),
+)
 PQ = replace(
     F1,
     name="pq",
+    plain="objects found and well drawn, PQ",
     question=questions.RECOGNITION,
     section="objects",
     functions=("qualities.validity.detection.detection", "qualities.validity.objects.panoptic_quality"),
     words="PQ",
 )
-SQ = replace(PQ, name="sq", functions=("qualities.validity.detection.detection",), words="SQ")
+SQ = replace(
+    PQ,
+    name="sq",
+    plain="overlap of objects that are found, SQ",
+    functions=("qualities.validity.detection.detection",),
+    words="SQ",
+)
 COUNT_ERROR = replace(
     F1,
     name="count_error",
+    plain="objects too many (+) or too few (−)",
     question=questions.COUNTS,
     section="objects",
     functions=("qualities.validity.detection.detection", "qualities.validity.objects.object_measures"),
     words="",
     estimators=(),
 )
-ABSOLUTE_COUNT_ERROR = replace(COUNT_ERROR, name="absolute_count_error", section=CSV_ONLY)
-RELATIVE_COUNT_ERROR = replace(COUNT_ERROR, name="relative_count_error")
+ABSOLUTE_COUNT_ERROR = replace(
+    COUNT_ERROR, name="absolute_count_error", plain="wrong number of objects, without sign", section=CSV_ONLY
+)
+RELATIVE_COUNT_ERROR = replace(
+    COUNT_ERROR, name="relative_count_error", plain="objects too many or too few, as a share"
+)
 MERGES = replace(
     COUNT_ERROR,
     name="merges",
+    plain="neighbours drawn as one object",
     question=questions.FUSED_OR_CUT,
     functions=("qualities.validity.objects.object_measures",),
 )
-SPLITS = replace(MERGES, name="splits")
-FALSE_POSITIVES = replace(MERGES, name="false_positives", question=questions.FALSE_MARKS)
-FALSE_POSITIVE_PX = replace(FALSE_POSITIVES, name="false_positive_px", words="false positive pixels")
+SPLITS = replace(MERGES, name="splits", plain="objects drawn as several")
+FALSE_POSITIVES = replace(
+    MERGES, name="false_positives", plain="objects that are not there", question=questions.FALSE_MARKS
+)
+FALSE_POSITIVE_PX = replace(
+    FALSE_POSITIVES,
+    name="false_positive_px",
+    plain="pixels of objects that are not there",
+    words="false positive pixels",
+)
 FROC_SENSITIVITY = replace(
     FALSE_POSITIVES,
     name="froc_sensitivity",
+    plain="",
     against="the truth; else the consensus of all raters; else another consensus",
     section=CSV_ONLY,
     functions=("qualities.validity.free_response.free_response",),
@@ -160,6 +189,7 @@ FROC_SENSITIVITY = replace(
 )
 RECALL = Measure(
     name="recall",
+    plain="objects of {variant} that are found",
     quality="validity",
     question=questions.SIZES,
     against=F1.against,
@@ -174,34 +204,55 @@ RECALL = Measure(
 AMOUNT_BIAS = replace(
     of_raters.DIFFERENCE,
     name="amount_bias",
+    plain="{of}: mean difference from the median rater",
     quality="validity",
     question=questions.AMOUNTS,
     against="the median rater of each case",
     section="amounts",
     functions=("qualities.validity.amounts.amounts_against_raters",),
-    words="bias of",
+    words="bias",
+    link="of",
     needs=_NO_MODEL,
     gaps={NO_ROWS: Gap("counts and areas against the median rater", GAP.why)},
 )
 AMOUNT_LIMIT_LOW = replace(
-    AMOUNT_BIAS, name="amount_limit_low", words="lower limit of", coverage=of_raters.LIMIT_LOW.coverage, gaps={}
+    AMOUNT_BIAS,
+    name="amount_limit_low",
+    plain="{of}: lower limit of 95 % of the differences from the median rater",
+    words="lower limit",
+    coverage=of_raters.LIMIT_LOW.coverage,
+    gaps={},
 )
-AMOUNT_LIMIT_HIGH = replace(AMOUNT_LIMIT_LOW, name="amount_limit_high", words="upper limit of")
-AMOUNT_SLOPE = replace(AMOUNT_LIMIT_LOW, name="amount_slope", words="slope of", coverage=of_raters.SLOPE.coverage)
+AMOUNT_LIMIT_HIGH = replace(
+    AMOUNT_LIMIT_LOW,
+    name="amount_limit_high",
+    plain="{of}: upper limit of 95 % of the differences from the median rater",
+    words="upper limit",
+)
+AMOUNT_SLOPE = replace(
+    AMOUNT_LIMIT_LOW,
+    name="amount_slope",
+    plain="{of}: growth of the difference from the median rater with size",
+    words="slope",
+    coverage=of_raters.SLOPE.coverage,
+)
 AMOUNT_CCC = replace(
     AMOUNT_LIMIT_LOW,
     name="amount_ccc",
-    words="Lin’s concordance of",
+    plain="{of}: nearness to the median rater, Lin’s concordance",
+    words="Lin’s concordance",
     coverage=of_raters.CCC.coverage,
     estimators=of_raters.CCC.estimators,
 )
 AMOUNT_RATIO = replace(
     AMOUNT_BIAS,
     name="amount_ratio",
+    plain="{of}: ratio to the median rater",
     question=questions.EQUAL_AMOUNTS,
     coverage=(AMOUNT_RATIOS,),
     errors=error_rates.EQUIVALENT_RATIO,
     words="ratio of mean",
+    link="",
     estimators=("statistics.equivalence.ratio_equivalence",),
     gaps={},
 )
@@ -224,6 +275,7 @@ MINUS_WORST_RATER = Measure(
         "models": Gap(_OF_RANGE, "no model or ensemble among the annotators", _OF_RANGE.replace("_", " ")),
         "raters": Gap(_OF_RANGE, "no raters", _OF_RANGE.replace("_", " ")),
     },
+    plain_gaps={_OF_RANGE: "models compared with the worst and the best rater"},
 )
 MINUS_BEST_RATER = replace(
     MINUS_WORST_RATER,
@@ -245,6 +297,7 @@ OVER_RATERS = replace(
 
 ETA_SQUARED = Measure(
     name="eta_squared",
+    plain="{of}: size of the effect, η²",
     quality="validity",
     question=effect_questions.EFFECTS,
     against="the other strategies, and the raters",
@@ -259,6 +312,7 @@ ETA_SQUARED = Measure(
 ETA_SQUARED_SD = replace(
     ETA_SQUARED,
     name="eta_squared_sd",
+    plain="{of}: spread of the size of the effect η² between annotators",
     question=effect_questions.VARIATION,
     against="other annotators of the strategy",
     section="conclusions",
@@ -275,6 +329,7 @@ ETA_SQUARED_SD = replace(
 )
 VOTES = Measure(
     name="votes",
+    plain="{of}: annotators who conclude “{variant}”",
     quality="validity",
     question=effect_questions.VOTING,
     against="other annotators of the strategy",
@@ -285,11 +340,15 @@ VOTES = Measure(
     order=_OF_FIRST,
 )
 DEVIATIONS = replace(
-    VOTES, name="deviations_from_majority", functions=("qualities.validity.effects.variation_per_model",)
+    VOTES,
+    name="deviations_from_majority",
+    plain="{of}: conclusions that differ from those of most",
+    functions=("qualities.validity.effects.variation_per_model",),
 )
 SAME_AS_MAJORITY = replace(
     VOTES,
     name="same_as_majority",
+    plain="{of}: same conclusion as most raters",
     question=effect_questions.MAJORITY,
     against="the majority of the (other) raters",
     section="strategies",
@@ -298,16 +357,20 @@ SAME_AS_MAJORITY = replace(
 SAME_VERDICT = replace(
     VOTES,
     name="same_verdict",
+    plain="{of}: share of raters with the same conclusion",
     errors=error_rates.CONCLUSION,
     question=effect_questions.CONCLUSIONS,
     against="each (other) rater",
     functions=("qualities.validity.concordance.same_verdicts",),
     gaps={"raters": Gap("same_verdicts, effect_ratios", "no raters", "same verdicts, effect ratios")},
 )
-SIGN_DISAGREEMENT = replace(SAME_VERDICT, name="sign_disagreement", errors=None)
+SIGN_DISAGREEMENT = replace(
+    SAME_VERDICT, name="sign_disagreement", plain="{of}: share of raters with the opposite conclusion", errors=None
+)
 ETA_SQUARED_RATIO = replace(
     ETA_SQUARED,
     name="eta_squared_ratio",
+    plain="{of}: size of the effect η² divided by that of the raters",
     question=effect_questions.EFFECT_SIZE,
     against="the mean of the (other) raters' effects",
     section="conclusions",
@@ -321,6 +384,7 @@ ETA_SQUARED_RATIO = replace(
 )
 DIFFERENCE = Measure(
     name="difference",
+    plain="{of}: difference in multiples of the control mean",
     quality="validity",
     question=effect_questions.EQUIVALENCE,
     against="the mean of the (other) raters; a reference or a truth",
@@ -338,6 +402,7 @@ DIFFERENCE = Measure(
 )
 TYPE_S = Measure(
     name="type_s",
+    plain="{of}: significant effects with the wrong sign",
     quality="validity",
     question=effect_questions.WRONG_SIGNS,
     against="the effect of a truth in the same images",
@@ -347,10 +412,12 @@ TYPE_S = Measure(
     needs=_NO_TRUTH,
     order=_OF_FIRST,
     gaps={"truth": Gap("type_s_and_m", GAP.why, "type s and m")},
+    plain_gaps={"type_s_and_m": "wrong sign or exaggeration of significant effects"},
 )
-TYPE_M = replace(TYPE_S, name="type_m")
+TYPE_M = replace(TYPE_S, name="type_m", plain="{of}: exaggeration of significant effects")
 SPECIFICATIONS_EFFECT = Measure(
     name="specifications_effect",
+    plain="median effect over all analyses",
     quality="validity",
     question=effect_questions.OTHER_CHOICES,
     against="other ways to analyse the same images",
@@ -359,8 +426,14 @@ SPECIFICATIONS_EFFECT = Measure(
     coverage=(NO_INTERVAL,),
     needs=_NO_EXPERIMENT,
 )
-SPECIFICATIONS_SIGNIFICANT = replace(SPECIFICATIONS_EFFECT, name="specifications_significant")
-SPECIFICATIONS_SAME_SIGN = replace(SPECIFICATIONS_EFFECT, name="specifications_same_sign")
+SPECIFICATIONS_SIGNIFICANT = replace(
+    SPECIFICATIONS_EFFECT, name="specifications_significant", plain="share of analyses with a significant effect"
+)
+SPECIFICATIONS_SAME_SIGN = replace(
+    SPECIFICATIONS_EFFECT,
+    name="specifications_same_sign",
+    plain="share of analyses with the same direction of the effect",
+)
 
 RECORDS = tuple(record for record in list(globals().values()) if isinstance(record, Measure))
 """All of the above, in this order."""
