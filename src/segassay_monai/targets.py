@@ -63,8 +63,13 @@ def targets_of(dataset: Dataset) -> list[str]:
     return [*OF_ALL_RATERS, *dataset.raters]
 
 
-def check_target(dataset: Dataset, trained_on: str) -> None:
+def check_target(dataset: Dataset, trained_on: str, *, said: str = "--rater") -> None:
     """Check that a training target exists.
+
+    Args:
+        dataset: The annotated images.
+        trained_on: The training target.
+        said: How the user gave it, for the message.
 
     Raises:
         UsageError: If there is no such rater or consensus, or if it is about a single rater although raters are
@@ -76,14 +81,14 @@ def check_target(dataset: Dataset, trained_on: str) -> None:
     unknown = [name for name in names if name not in dataset.raters]
     if method not in known or unknown:
         raise UsageError(
-            f"--rater {trained_on}: {dataset.folder} has no such rater{''.join(f' ({name})' for name in unknown)}; "
+            f"{said} {trained_on}: {dataset.folder} has no such rater{''.join(f' ({name})' for name in unknown)}; "
             f"choose one of {', '.join(dataset.raters)}, or of all together {', '.join(OF_ALL_RATERS)}"
         )
     if kind == WITHOUT and len(dataset.raters) == 1:
-        raise UsageError(f"--rater {trained_on}: {dataset.folder} has no other rater")
+        raise UsageError(f"{said} {trained_on}: {dataset.folder} has no other rater")
     if dataset.settings.exchangeable and (method in dataset.raters or kind == WITHOUT):
         raise UsageError(
-            f"--rater {trained_on}: raters of {dataset.folder} are exchangeable, so {names[0] if names else method} is "
+            f"{said} {trained_on}: raters of {dataset.folder} are exchangeable, so {names[0] if names else method} is "
             f"another person in each image, whom no model can learn or leave out; choose {', '.join(OF_ALL_RATERS)} "
             "(in STUDY.yaml as `strategies`, for example [staple, random_rater])"
         )

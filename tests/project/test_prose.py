@@ -1,6 +1,8 @@
 """No code reads prose: what a program needs to know of a message is a field of it, not a part of its text."""
 
 import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,27 @@ FOREIGN = {
     "targets.py": "names of targets, as the user gives them",
 }
 """Modules that may use regular expressions, and on what text that the package has not written as a message."""
+
+FOREIGN_SENTENCES = {
+    "bundle/workflow.py": {"Logging file is set to False": "a hint that MONAI logs, which has no other mark"},
+    "errors.py": {"Value error, ": "what pydantic puts before a message of ours"},
+    "prediction/bundles.py": {"UNNAMED": "names of channels in metadata.json, where MONAI wants some for every image"},
+    "report/charts/strategies.py": {" models": "a word that all groups of a figure share, left out where it is narrow"},
+    "judgement/summary.py": {": ": "summaries of an earlier version, which have the joined words alone"},
+}
+"""Modules that look for words in a text: what they look for  ->  why no field or column can tell it."""
+
+MESSAGES = {"action", "error", "explained", "message", "note", "sentence", "verdict", "what", "why", "words"}
+"""Names under which texts for people are kept: attributes, columns, and variables."""
+
+TAKES_APART = {
+    *("count", "endswith", "find", "index", "partition", "removeprefix", "removesuffix", "replace", "rfind", "rindex"),
+    *("rpartition", "rsplit", "split", "startswith"),
+}
+"""Methods of a text that look for another one in it."""
+
+PROSE = re.compile(r"[A-Za-z]\S*\s|\s\S*[A-Za-z]|^--[a-z]")
+"""Words with a blank, or an option of the command line: no name of a file, column or measure has either."""
 
 PATTERNS = {
     "contains",
@@ -102,3 +125,95 @@ def test_only_modules_that_read_foreign_text_use_regular_expressions() -> None:
 )
 def test_every_import_is_found(code: str) -> None:
     assert uses_re(ast.parse(code))
+
+
+def read_and_sought(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr, str]]:
+    """Each text that is looked into, and what is looked for in it: `sought in read`, `read.removesuffix(sought)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            yield node.comparators[0], node.left, "in"
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TAKES_APART:
+            yield from ((node.func.value, sought, node.func.attr) for sought in node.args[:1])
+
+
+def texts(node: ast.expr, constants: dict[str, ast.expr]) -> list[str]:
+    """Texts that a constant, a tuple of constants, or the name of one at the top of the module stands for."""
+    if isinstance(node, ast.Name):
+        node = constants.get(node.id, node)
+    if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+        return [text for part in node.elts for text in texts(part, constants)]
+    if isinstance(node, ast.JoinedStr):
+        return [text for part in node.values for text in texts(part, constants)]
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
+
+
+def kept_as(node: ast.expr) -> str:
+    """Name under which a text is kept, such as `why` of `str(row["why"]).lower()`."""
+    match node:
+        case ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(value=str(name))) | ast.Name(id=name):
+            return name
+        case ast.Call(func=ast.Name(id="str"), args=[of, *_]) | ast.Call(func=ast.Attribute(value=of)):
+            return kept_as(of)
+    return ""
+
+
+def is_read(read: ast.expr, sought: ast.expr, how: str, constants: dict[str, ast.expr]) -> bool:
+    """Whether words are looked for, or anything but marks and line breaks in a text for people."""
+    said = texts(sought, constants)
+    if any(PROSE.search(text) for text in said):
+        return True
+    of_marks = bool(said) and not any(letter.isalnum() for text in said for letter in text)
+    unread = of_marks and (how == "replace" or not "".join(said).strip())
+    return kept_as(read) in MESSAGES and bool(said or how != "in") and not unread
+
+
+def sentences_read(code: str) -> list[str]:
+    """What a module looks for in texts for people, as it is written there."""
+    tree = ast.parse(code)
+    assigned = [(node.targets[0], node.value) for node in tree.body if isinstance(node, ast.Assign)]
+    constants = {target.id: value for target, value in assigned if isinstance(target, ast.Name)}
+    found = [sought for read, sought, how in read_and_sought(tree) if is_read(read, sought, how, constants)]
+    return [sought.value if isinstance(sought, ast.Constant) else ast.unparse(sought) for sought in found]
+
+
+def test_no_module_looks_for_words_in_a_message() -> None:
+    found = {name: sentences_read(path.read_text(encoding="utf-8")) for name, path in modules()}
+    assert {name: set(sought) for name, sought in found.items() if sought} == {
+        name: set(reasons) for name, reasons in FOREIGN_SENTENCES.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "str(error).replace('--rater', 'target')",
+        "record.form().words.strip().removesuffix(' of')",
+        "_compared(row) if 'the others' in name else ''",
+        "words.removeprefix(of) if words.startswith(of) else words",
+        "'not searched' not in problem.what",
+        "row['why'].startswith('needs')",
+        "SEEN = 'no raters'\ntext.startswith(SEEN)",
+        "'fewer' in str(row['note']).lower()",
+        "text.partition(f'{name} of ')",
+        "judged['verdict'].partition(': ')",
+    ],
+)
+def test_prose_that_is_read_is_noticed(code: str) -> None:
+    assert sentences_read(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "name.removesuffix('.tif')",
+        "'human' in kinds",
+        "os.replace(path, aside)",
+        "str(row['verdict']).replace('_', ' ')",
+        "' '.join(str(error).split())",
+        "str(error).split('\\n')",
+        "name in words",
+        "name.startswith('mean_intensity_')",
+    ],
+)
+def test_names_marks_and_lines_are_no_prose(code: str) -> None:
+    assert sentences_read(code) == []

@@ -40,6 +40,12 @@ def test_a_criterion_that_does_not_count_is_not_shown():
     assert _key(Judgement("raters", Judged(), (silent,))) is None
 
 
+@pytest.mark.parametrize(("measure", "unit"), [("f1", "F1"), ("dice", "Dice"), ("nsd_2px", "NSD")])
+def test_a_key_number_names_what_it_is_measured_in(measure, unit):
+    criterion = Criterion(What.STANDING, False, FAR, measure=measure, line=-0.05)
+    assert _key(Judgement("validity", Judged(), (criterion,))).words == f"difference from the median rater ({unit})"
+
+
 @pytest.mark.parametrize(
     ("key", "good", "limits"),
     [

@@ -131,9 +131,13 @@ def _unusable(folder: Path, entry: os.DirEntry[str]) -> Problem | None:
     return None
 
 
+_NOT_AN_IMAGE, _NOT_SEARCHED = "not-an-image", "not-searched"
+"""Kinds of problems: of files alone, and of folders, perhaps beside files."""
+
+
 def what_to_do(problems: Iterable[Problem]) -> str:
     """What to do with the files of other tools in a folder without any that can be read; empty if there are none."""
-    found = (one for one in problems if one.kind == "not-an-image" and "not searched" not in one.what)
+    found = (one for one in problems if one.kind == _NOT_AN_IMAGE)
     return next((one.action for one in found), "")
 
 
@@ -174,7 +178,7 @@ def _left_alone(folder: Path, names: list[str], folders: list[str]) -> list[Prob
             f"{' and '.join(what)}: {shortlist([*names, *folders])}",
             action,
             "warning",
-            kind="not-an-image",
+            kind=_NOT_SEARCHED if folders else _NOT_AN_IMAGE,
         )
     ]
 

@@ -7,12 +7,16 @@ A Dice of .97 hides an outline that is several pixels off if objects are large. 
 beside Dice. Where raters agree less, their tolerance is so wide for these objects that Dice shows what is beyond it.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pandas as pd
 
 from segassay.io.stored_tables import parts_of
 from segassay.qualities.scores.table import THRESHOLD
+from segassay.tables.case import TOLERANCES
 
-__all__ = ["DICE_BLIND_ABOVE", "NEAR", "is_nearness", "nearness_of_pairs", "tolerance_in", "tolerance_px"]
+__all__ = ["DICE_BLIND_ABOVE", "MEASURES", "NEAR", "nearness_of_pairs", "tolerance_px"]
 
 DICE_BLIND_ABOVE = 0.95
 """Dice of the median rater with the others: what raters disagree by is less than the 0.05 by which lines are drawn."""
@@ -21,27 +25,8 @@ NEAR = 0.95
 """Share of the outlines of two usual raters that is within the tolerance, of what is within the largest one (Nikolov et
 al. 2021, doi:10.2196/26151): what is further apart belongs to another object."""
 
-_PREFIX = "nsd_"
-
-
-def is_nearness(measure: str) -> bool:
-    """Whether a measure is NSD, whose name holds its tolerance.
-
-    Example:
-        >>> is_nearness("nsd_2px"), is_nearness("dice")
-        (True, False)
-    """
-    return measure.startswith(_PREFIX)
-
-
-def tolerance_in(measure: str) -> str:
-    """The tolerance in the name of an NSD, in pixels.
-
-    Example:
-        >>> tolerance_in("nsd_2px")
-        '2'
-    """
-    return measure.removeprefix(_PREFIX).removesuffix("px")
+MEASURES: Mapping[str, int] = MappingProxyType({f"nsd_{tolerance}px": tolerance for tolerance in TOLERANCES})
+"""Names of NSD, each of one tolerance  ->  the tolerance, in pixels."""
 
 
 def tolerance_px(surface_shares: pd.DataFrame, counts: pd.DataFrame, raters: list[str]) -> int:
@@ -107,11 +92,11 @@ def nearness_of_pairs(surface_shares: pd.DataFrame, tolerance: int) -> tuple[pd.
         tolerance: In pixels, one of those in the table.
 
     Returns:
-        Table with `case, annotator_a, annotator_b, iou_threshold` and NSD; and the name of that column, which holds the
-        tolerance, such as `nsd_2px`.
+        Table with `case, annotator_a, annotator_b, iou_threshold` and NSD; and the name of that column, one of
+        `MEASURES`.
     """
     rows = surface_shares[surface_shares["tolerance_px"] == tolerance]
     keys = rows[["case", *_SIDES]].reset_index(drop=True)
-    measure = f"{_PREFIX}{tolerance}px"
+    measure = next(name for name, of_name in MEASURES.items() if of_name == tolerance)
     keys["iou_threshold"], keys[measure] = THRESHOLD, rows["share"].to_numpy(dtype=float)
     return keys, measure

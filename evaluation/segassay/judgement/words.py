@@ -17,7 +17,8 @@ from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import MIN_CASES, RATIOS, Criterion, Missing, Number, Shares, What, Why
 from segassay.judgement.judged import Judged
 from segassay.judgement.judgement import Judgement
-from segassay.judgement.nearness import DICE_BLIND_ABOVE, NEAR, is_nearness, tolerance_in
+from segassay.judgement.nearness import DICE_BLIND_ABOVE, NEAR
+from segassay.judgement.nearness import MEASURES as NEARNESS
 from segassay.judgement.raters_alone import APART, CONSISTENT_ABOVE, TOGETHER_ABOVE
 from segassay.judgement.sentences import (
     concordance_found,
@@ -113,8 +114,8 @@ def _measured(measure: str) -> tuple[str, str]:
         >>> _measured("nsd_2px")
         ('outlines within 2 px', 'NSD')
     """
-    if is_nearness(measure):
-        return f"outlines within {tolerance_in(measure)} px", "NSD"
+    if measure in NEARNESS:
+        return f"outlines within {NEARNESS[measure]} px", "NSD"
     channel = measured_channel(measure)
     return (f"intensity in {channel}", "") if channel else _MEASURES[measure]
 

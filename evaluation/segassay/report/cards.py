@@ -10,6 +10,7 @@ from typing import Any
 
 from segassay.judgement.criteria import Criterion, Number, What
 from segassay.judgement.judgement import Judgement
+from segassay.judgement.nearness import MEASURES as NEARNESS
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
 from segassay.judgement.summary import judged_in, outcome_of
@@ -26,7 +27,7 @@ QUESTIONS = {
 }
 _NAMES = {"raters": "Raters", "objectivity": "Objectivity", "reliability": "Reliability", "validity": "Validity"}
 OUTCOMES = {"supported": "yes", "not supported": "no"}
-_UNITS = {"f1": "F1", "dice": "Dice"}
+_UNITS = {"f1": "F1", "dice": "Dice"} | dict.fromkeys(NEARNESS, "NSD")
 _TASKS = {"n_objects": "count", "area_px": "area", "volume_px": "volume"}
 _WHOM = {"others": "the consensus of the other raters", "raters": "single raters"}
 

@@ -127,10 +127,7 @@ def _targets(strategy: StrategyFile, dataset: Dataset, path: Path) -> Iterator[s
     else:
         targets = [strategy.target]
     for target in targets:
-        try:
-            check_target(dataset, target)
-        except UsageError as error:
-            raise UsageError(f"{path}: {str(error).replace('--rater', 'target')}") from None
+        check_target(dataset, target, said=f"{path}: target")
         n_raters = strategy.n_raters or 0
         if n_raters and (target not in OF_ALL_RATERS or n_raters > len(dataset.raters)):
             raise UsageError(
