@@ -28,7 +28,7 @@ class Member:
 
     @property
     def role(self) -> str:
-        """Human, model (which an ensemble is too) or truth."""
+        """`human`, `model` (which an ensemble is too) or `truth`."""
         return "model" if self.kind == "ensemble" else self.kind
 
 

@@ -79,7 +79,7 @@ class Tables:
         missing: Annotator and case of every prediction whose file does not exist; it scores 0 in agreement,
             leave_one_out and NSD, and its distances and counts are empty cells.
         notes: Remarks on how the tables were made.
-        votes: Case × number of human raters that marked a pixel: `case, n_raters, n_marked, n_pixels`, n_marked from 0
+        votes: Case × number of raters who marked a pixel: `case, n_raters, n_marked, n_pixels`, n_marked from 0
             to n_raters; only pixels that count, so n_pixels sums to the region's area.
         recall_by_size: `case, reference, annotator, size_low, size_high, n_objects, n_found`: objects of the reference
             with size_low ≤ pixels < size_high, and those of them matched at IoU > .5. Classes are min_object_size × 1,
