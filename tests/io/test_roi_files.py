@@ -322,6 +322,16 @@ def test_a_broken_geojson_is_one_message(tmp_path: Path, image: Path, content: s
         _read(tmp_path / "a.geojson", image)
 
 
+def test_a_plane_is_a_number(tmp_path: Path) -> None:
+    grid = Grid("image.png", (3, ROWS, COLUMNS))
+    for z in (True, "1", None):
+        path = _geojson(tmp_path / "a.geojson", [_feature("Polygon", [_ring(SQUARE)], plane={"z": z})])
+        with pytest.raises(DataError, match="names no plane of the volume"):
+            read_mask(path, grid)
+    path = _geojson(tmp_path / "a.geojson", [_feature("Polygon", [_ring(SQUARE)], plane={"z": 1})])
+    assert read_mask(path, grid).any(axis=(1, 2)).tolist() == [False, True, False]
+
+
 def test_a_geojson_beyond_the_limit_is_not_read(tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(geojson_files, "_MAX_BYTES", 10)
     with pytest.raises(DataError, match="is larger than"):
