@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from unicodedata import normalize
 
 import typer
 
@@ -302,6 +303,7 @@ def _mask_dirs(words: list[str]) -> dict[str, str]:
     folders: dict[str, str] = {}
     for word in words:
         name, equals, folder = word.partition("=")
+        name = normalize("NFC", name)
         if not (name and equals and folder):
             raise UsageError(f"--masks {word}: expected a name and a folder, such as nnunet=predictions")
         if name in folders:

@@ -112,6 +112,16 @@ def printable(text: str) -> str:
     return "".join(letter if letter in "\n\t" or not _is_obeyed(letter) else repr(letter)[1:-1] for letter in text)
 
 
+def is_writable(name: str) -> bool:
+    """Whether a name holds no letter that a terminal obeys, and none that turns the order of those after it.
+
+    Example:
+        >>> is_writable("Mäuse 7"), is_writable("a\\x1b[2J"), is_writable("a\\u202eb")
+        (True, False, False)
+    """
+    return name.isprintable() or not any(_is_obeyed(letter) for letter in name)
+
+
 def _is_obeyed(letter: str) -> bool:
     return category(letter) in ("Cc", "Cs") or bidirectional(letter) in _OVERRIDES
 

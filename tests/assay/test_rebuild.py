@@ -84,6 +84,41 @@ def test_a_wrong_call_is_one_message(
     assert contents(written.folder) == before
 
 
+@pytest.mark.parametrize("given", [".", "evaluation"])
+@pytest.mark.parametrize("out", ["members", "predictions/new", "evaluation_test/new"])
+@pytest.mark.parametrize("command", [["report"], ["report", "compare"], ["planner"]], ids=" ".join)
+def test_what_a_study_has_written_is_not_replaced(
+    written: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    out: str,
+    given: str,
+) -> None:
+    study = tmp_path / "study"
+    shutil.copytree(written.folder, study / "evaluation")
+    for name in ("members", "predictions"):
+        (study / name).mkdir()
+        (study / name / "model.pt").write_text("trained")
+    (study / "study.yaml").write_text("strategies: []")
+    places = ["evaluation" if command == ["planner"] else given] * (2 if "compare" in command else 1)
+    monkeypatch.chdir(study)
+    before = contents(study)
+    assert run(monkeypatch, *command, *places, "--out", out, "--overwrite") == 2
+    assert "which holds files that are read" in (said := capsys.readouterr().err) or "contains files" in said
+    assert contents(study) == before
+
+
+def test_a_report_beside_what_a_study_has_written_is_allowed(
+    written: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(written.folder, tmp_path / "study" / "evaluation")
+    (tmp_path / "study" / "members").mkdir()
+    (tmp_path / "study" / "study.yaml").write_text("strategies: []")
+    assert run(monkeypatch, "report", tmp_path / "study", "--out", tmp_path / "study" / "paper") == 0
+
+
 def test_without_a_store_none_is_made(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
     assert run(monkeypatch, "report", "--run", "0", "--out", tmp_path / "out") == 2

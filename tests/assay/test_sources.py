@@ -2,13 +2,15 @@
 
 import shutil
 from pathlib import Path
+from unicodedata import normalize
 
+import numpy as np
 import pytest
 
 from command import run, without_pictures
 from folders import contents
 from segassay.assay import evaluate
-from segassay.errors import UsageError
+from segassay.errors import DataError, UsageError
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -66,3 +68,19 @@ def test_results_may_lie_beside_images_and_masks(areas, monkeypatch):
     with pytest.raises(UsageError, match="contains files that are evaluated"):
         found.save(areas / "images", overwrite=True)
     assert before.items() <= contents(areas).items()
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_of_further_annotators_match_whether_their_letters_are_composed(
+    areas: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    (areas / "labels" / "rater_1").rename(areas / "labels" / "Jörg")
+    name, masks = normalize(form, "Jörg"), areas / "labels" / "rater_0"
+    with pytest.raises(DataError, match="'Jörg' is already an annotator"):
+        evaluate(areas, masks={name: masks})
+    words = [f"--masks={normalize(one, 'ö')}={masks}" for one in ("NFC", "NFD")]
+    assert run(monkeypatch, "evaluate", areas, *words, "--out", areas / "results", "--no-mlflow") == 2
+    assert "'ö' is given twice" in capsys.readouterr().err
+    mask = np.eye(4, dtype=bool)
+    found = evaluate(masks={name: {"1": mask}, "ben": {"1": mask}}, reference=normalize("NFC", name))
+    assert found.kinds["Jörg"] == "consensus"

@@ -46,6 +46,8 @@ def experiment(column: str, cell: str) -> dict[str, str]:
         ({"case": FORMULA}, "the case"),
         ({"rater": FORMULA}, "the rater"),
         ({"rater": "an\x1bna"}, "the rater"),
+        ({"rater": "an\u202ena"}, "the rater"),
+        ({"dataset_yaml": 'name: "a\\u2066b"\n'}, "the dataset"),
         ({"rater": "-anna"}, "the rater '-anna' begins with a hyphen"),
         ({"rater": "$open('x','w')"}, "begins with '$', which a training runs as a program"),
         ({"dataset_yaml": "raters: {$anna: labels/anna, ben: labels/ben}\n"}, "the rater"),
@@ -58,7 +60,7 @@ def experiment(column: str, cell: str) -> dict[str, str]:
         *(
             (experiment(column, name), f"the {column}")
             for column in ("group", "region", "subject", "batch")
-            for name in (FORMULA, "a\x9b31m")
+            for name in (FORMULA, "a\x9b31m", "a\u2067b")
         ),
     ],
 )
@@ -69,6 +71,17 @@ def test_a_harmful_name_is_one_error_that_harms_no_terminal(tmp_path: Path, part
     assert len(found) == 1
     assert named in found[0].what
     assert printable(str(found[0])) == str(found[0])
+
+
+def test_a_file_whose_name_turns_the_order_of_its_letters_is_refused(tmp_path: Path):
+    folder = lab(tmp_path / "lab", case="a\u202egnp")
+    found = [problem for problem in check_dataset(folder).errors if problem.kind == "unwritable-name"]
+    assert len(found) == 3  # the image, and the masks of two raters
+    assert all(r"a\u202egnp" in problem.what and "\u202e" not in str(problem) for problem in found)
+
+
+def test_names_in_arabic_and_hebrew_are_names(tmp_path: Path):
+    assert not check_dataset(lab(tmp_path / "lab", case="\u200fدم 1", rater="דנה")).errors
 
 
 def test_genotypes_and_doses_are_names(tmp_path: Path):

@@ -175,6 +175,24 @@ def test_nifti_spacing_is_in_micrometres(tmp_path: Path, unit: str, um: float) -
     assert image_shape(tmp_path / "0001.nii.gz") == (3, 5, 8)
 
 
+def test_a_nifti_that_is_not_as_compressed_as_its_name_says_is_told_how_to_name_it(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(STACK, np.eye(4))
+    (tmp_path / "plain.nii.gz").write_bytes(image.to_bytes())
+    (tmp_path / "second.nii.gz").write_bytes(nibabel.Nifti2Image(STACK, np.eye(4)).to_bytes())
+    (tmp_path / "packed.nii").write_bytes(gzip.compress(image.to_bytes()))
+    for name, message in (
+        ("plain.nii.gz", r"is a NIfTI image that is not compressed, although its name ends in .gz; rename it to .nii,"),
+        (
+            "second.nii.gz",
+            r"is a NIfTI image that is not compressed, although its name ends in .gz; rename it to .nii,",
+        ),
+        ("packed.nii", r"is compressed with gzip, although its name ends in .nii; rename it to .nii.gz"),
+    ):
+        for read in (read_image, read_mask, image_shape):
+            with pytest.raises(DataError, match=message):
+                read(tmp_path / name)
+
+
 def test_nifti_of_another_byte_order_is_read_in_this_machines(tmp_path: Path) -> None:
     header = nibabel.Nifti1Header(endianness=">")
     header.set_data_dtype(">u2")

@@ -1,6 +1,7 @@
 """Outlines of ImageJ and QuPath as masks: which pixels each kind of ROI fills, and hostile files."""
 
 import json
+import tracemalloc
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from segassay.io import geojson_files, roi_files
 from segassay.io.geojson import write_geojson
 from segassay.io.grids import Grid
 from segassay.io.images import holds_outlines, read_grid, read_mask
+from segassay.io.outlines import Outline, fill_outlines
 from segassay.io.rois import write_rois
 
 ROWS, COLUMNS = 20, 30
@@ -320,6 +322,16 @@ def test_a_broken_geojson_is_one_message(tmp_path: Path, image: Path, content: s
         _read(tmp_path / "a.geojson", image)
 
 
+def test_a_plane_is_a_number(tmp_path: Path) -> None:
+    grid = Grid("image.png", (3, ROWS, COLUMNS))
+    for z in (True, "1", None):
+        path = _geojson(tmp_path / "a.geojson", [_feature("Polygon", [_ring(SQUARE)], plane={"z": z})])
+        with pytest.raises(DataError, match="names no plane of the volume"):
+            read_mask(path, grid)
+    path = _geojson(tmp_path / "a.geojson", [_feature("Polygon", [_ring(SQUARE)], plane={"z": 1})])
+    assert read_mask(path, grid).any(axis=(1, 2)).tolist() == [False, True, False]
+
+
 def test_a_geojson_beyond_the_limit_is_not_read(tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(geojson_files, "_MAX_BYTES", 10)
     with pytest.raises(DataError, match="is larger than"):
@@ -336,6 +348,28 @@ def test_what_is_written_for_fiji_and_qupath_is_read_back(tmp_path: Path, labels
     pairs = {*zip(labels.ravel().tolist(), back.ravel().tolist(), strict=True)}
     assert len(pairs) == len(np.unique(labels)) == len(np.unique(back))
     np.testing.assert_array_equal(back > 0, labels > 0)
+
+
+def test_memory_does_not_grow_with_the_objects() -> None:
+    size = 300
+    outlines = [Outline(str(number), (np.array(_square(0, 0, size)),)) for number in range(100)]
+    tracemalloc.start()
+    labels = fill_outlines("a.roi", outlines, (size, size), "a.png")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (labels == 100).all()
+    assert peak < 25 * size**2  # all of them at once are 100 bytes a pixel
+
+
+def test_each_pixel_in_several_outlines_belongs_to_the_smallest_and_of_equal_ones_to_the_last() -> None:
+    rng = np.random.default_rng(0)
+    corners, sizes = rng.integers(0, 20, (40, 2)), rng.integers(1, 9, 40)
+    outlines = [Outline("a", (np.array(_square(x, y, size)),)) for (x, y), size in zip(corners, sizes, strict=True)]
+    expected = np.zeros((30, 30), dtype=np.int32)
+    for index in sorted(range(40), key=lambda index: (-sizes[index], index)):
+        x, y = corners[index]
+        expected[y : y + sizes[index], x : x + sizes[index]] = index + 1
+    np.testing.assert_array_equal(fill_outlines("a.roi", outlines, (30, 30), "a.png"), expected)
 
 
 def test_roifile_writes_what_these_tests_mean() -> None:

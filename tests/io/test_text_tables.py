@@ -13,6 +13,23 @@ def test_zeros_stay_blanks_go_and_nothing_is_empty_text(tmp_path, text):
     assert table.to_dict("list") == {"case": ["0144", "0145"], "group": ["H", ""]}
 
 
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ('case,"note; free"', ["case", "note; free"]),
+        ('case;"note, free"', ["case", "note, free"]),
+        ('"note; ""free""",case', ['note; "free"', "case"]),
+        ('case\t"a;b"', ["case", "a;b"]),
+        ('case;5" lens', ["case", '5" lens']),
+    ],
+)
+def test_what_stands_in_quotes_separates_nothing(tmp_path, header, columns):
+    mark = next(mark for mark in "\t;," if mark in header.replace("note; ", "").replace("a;b", ""))
+    (tmp_path / "table.csv").write_text(f"{header}\n1{mark}2\n")
+    table = read_text_table(tmp_path / "table.csv")
+    assert (list(table), table.iloc[0].to_list()) == (columns, ["1", "2"])
+
+
 def test_words_that_mean_missing_elsewhere_are_text(tmp_path):
     (tmp_path / "table.csv").write_text("case,group\nNA,null\n")
     assert read_text_table(tmp_path / "table.csv").iloc[0].to_list() == ["NA", "null"]

@@ -379,6 +379,20 @@ def test_files_keep_pixel_size_and_affine(models: Path, images: Path, tmp_path: 
     np.testing.assert_allclose(area["area_um2"], area["area_px"] * [0.25, 0.125])
 
 
+def test_an_image_whose_pixel_size_is_no_number_is_predicted_and_named(
+    models: Path, images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "new").mkdir()
+    path = tmp_path / "new/a.ome.tif"
+    size = {"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(path, read_image(images / "new_0.png").array[0], metadata=size)
+    path.write_bytes(path.read_bytes().replace(b'PhysicalSizeX="0.25"', b'PhysicalSizeX="0,25"'))
+    done = predict(models, path.parent, out=tmp_path / "out")
+    assert "area_um2" not in done.cases or done.cases["area_um2"].isna().all()
+    (said,) = [one for one in caplog.messages if "PhysicalSizeX" in one]
+    assert said == f'{path}: the header gives PhysicalSizeX="0,25", which is no size of a pixel; sizes are in pixels'
+
+
 def test_a_case_with_a_long_name_fails_alone(models: Path, images: Path, tmp_path: Path) -> None:
     shutil.copy(images / "new_0.png", images / f"{'ä' * 123}.png")
     done = predict(models, images, out=tmp_path / "out")

@@ -14,7 +14,15 @@ from segassay.assay.evaluation import Evaluation
 from segassay.assay.read import ADVICE, evaluation_folder, read_results
 from segassay.assay.write import SUMMARY, WORKBOOK, class_folders, write_results
 from segassay.errors import DataError, UsageError, shortlist
-from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.io.outputs import (
+    ARGUMENTS,
+    check_output,
+    places_of_result,
+    prepare_output,
+    publish_output,
+    refuse_inputs,
+    whole_or_nothing,
+)
 from segassay.io.table_files import LIST, parse_json, read_list
 from segassay.io.text_columns import python_strings
 from segassay.judgement.classes import class_names, class_paths
@@ -85,7 +93,7 @@ def rebuild(
     chosen = check_style(style or "paper", formats or ("svg", "png")) if drawn_anew else None
     folder = evaluation_folder(place)
     final = check_output(Path(out), overwrite, options=ARGUMENTS)
-    refuse_inputs(final, [], folders=[folder], used="read", option=ARGUMENTS[0])
+    refuse_inputs(final, [], folders=places_of_result(folder), used="read", option=ARGUMENTS[0])
     found = read_results(folder)
     work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     with whole_or_nothing(work_dir):

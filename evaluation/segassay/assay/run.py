@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -199,13 +200,14 @@ def _check_dataset(dataset: object) -> None:
 
 
 def _by_name(masks: Any) -> dict[str, Any]:
-    """Masks by the name of their annotator, which may be a number, as that of a case."""
+    """Masks by the name of their annotator, with composed letters; it may be a number, as that of a case."""
     if not isinstance(masks, (Mapping, NoneType)):
         what = f"masks is of type {type(masks).__name__}; expected a dictionary of annotators"
         raise UsageError(f"{what}, each with a folder or with one array per case")
-    named = {str(name): place for name, place in (masks or {}).items()}
+    named = {normalize("NFC", str(name)): place for name, place in (masks or {}).items()}
     if len(named) < len(masks or {}):
-        raise UsageError(f"masks names an annotator of {', '.join(named)} as a number and as a text; keep one")
+        what = f"masks names an annotator of {', '.join(named)} twice, as a number and as a text, or with letters apart"
+        raise UsageError(f"{what}; keep one")
     return named
 
 

@@ -12,7 +12,15 @@ from segassay.assay.evaluation import Evaluation
 from segassay.assay.read import evaluation_folder, read_results
 from segassay.assay.rebuild import evaluation_of_run
 from segassay.assay.write import class_folders
-from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.io.outputs import (
+    ARGUMENTS,
+    check_output,
+    places_of_result,
+    prepare_output,
+    publish_output,
+    refuse_inputs,
+    whole_or_nothing,
+)
 from segassay.io.text_columns import python_strings
 from segassay.judgement.classes import class_paths
 from segassay.report.compare import Comparison, compare_evaluations
@@ -48,7 +56,7 @@ def write_side_by_side(
             is_run = not Path(place).exists() and _RUN.fullmatch(place)
             folder = stack.enter_context(evaluation_of_run(place)) if is_run else evaluation_folder(place)
             if final is not None:
-                refuse_inputs(final, [], folders=[folder], used="read", option=ARGUMENTS[0])
+                refuse_inputs(final, [], folders=places_of_result(folder), used="read", option=ARGUMENTS[0])
             found[label] = read_results(folder)
     comparison = compare_evaluations(found)
     if final is None:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pandas as pd
 
@@ -111,8 +112,8 @@ def check_kinds(
         >>> check_kinds({"anna": {}, "net": {}, "truth": {}}, {"net": "model"}, None, default="human")
         {'anna': 'human', 'net': 'model', 'truth': 'truth'}
     """
-    given = {str(name): kind for name, kind in (kinds or {}).items()}
-    given |= {} if reference is None else {str(reference): "consensus"}
+    given = {normalize("NFC", str(name)): kind for name, kind in (kinds or {}).items()}
+    given |= {} if reference is None else {normalize("NFC", str(reference)): "consensus"}
     if unknown := [name for name in given if name not in masks]:
         raise UsageError(f"no masks by {unknown[0]!r} are given; expected one of {', '.join(masks) or 'masks'}")
     return {name: given.get(name, "truth" if name == "truth" else default) for name in masks}

@@ -25,6 +25,7 @@ from segassay.io.spacing import UM_PER_UNIT
 __all__ = ["across_images", "as_problem", "check_image"]
 
 _SAME_SPACING = 0.01
+_CORRECT_SPACING = "correct the header, or write spacing_um into dataset.yaml"
 
 
 def check_image(dataset: Dataset, case: str) -> tuple[ImageFacts | None, list[Problem]]:
@@ -73,6 +74,9 @@ def _pixel_problems(path: Path, picture: Picture, dataset: Dataset) -> Iterator[
             return
     if picture.affine is not None and not is_place(picture.affine):
         yield Problem(str(path), *NO_PLACE, kind="geometry")
+    elif picture.unread and dataset.settings.spacing_um is None:
+        what = f"the header gives {picture.unread}, which is no size of a pixel; distances are in pixels"
+        yield Problem(str(path), what, _CORRECT_SPACING, "warning", kind="spacing-unread")
     elif picture.affine is not None and dataset.settings.spacing_um is None:
         yield from _spacing_problems(path, picture, picture.affine)
     constant = [channel.min() == channel.max() for channel in array]
@@ -101,8 +105,7 @@ def _spacing_problems(path: Path, picture: Picture, affine: np.ndarray) -> Itera
     if not np.allclose(by_affine, picture.spacing_um, rtol=_SAME_SPACING, atol=0):
         one, other = (spacing_text(sizes, 4, picture.unit) for sizes in (picture.spacing_um, by_affine.tolist()))
         what = f"the header gives voxels two sizes: {one} (pixdim), which distances use, and {other} by its affine"
-        action = "correct the header, or write spacing_um into dataset.yaml"
-        yield Problem(str(path), what, action, "warning", kind="two-spacings")
+        yield Problem(str(path), what, _CORRECT_SPACING, "warning", kind="two-spacings")
 
 
 def across_images(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Problem]:

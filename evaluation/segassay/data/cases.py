@@ -108,7 +108,7 @@ def spaced(path: Path, picture: Picture, spacing_um: tuple[float, ...] | None) -
     if len(spacing_um) != picture.array.ndim - 1:
         what = f"spacing_um has {len(spacing_um)} numbers, but {path} has {picture.array.ndim - 1} axes"
         raise DataError.of_problem(Problem("dataset.yaml", what, "give one number per axis", kind="spacing-axes"))
-    return dataclasses.replace(picture, spacing_um=spacing_um)
+    return dataclasses.replace(picture, spacing_um=spacing_um, unread="")
 
 
 def channel_reader(dataset: Dataset) -> Callable[[str], Picture]:

@@ -4,9 +4,8 @@ name of a case, rater, group …  ->  what is wrong with it
 """
 
 from collections.abc import Callable, Iterable
-from unicodedata import category
 
-from segassay.errors import Problem
+from segassay.errors import Problem, is_writable
 from segassay.io.csv_tables import looks_like_formula
 
 __all__ = ["annotator_problems", "name_problems", "why_harmful", "why_harmful_to_train"]
@@ -22,7 +21,7 @@ def why_harmful(name: str) -> str | None:
         >>> why_harmful("=1+1"), why_harmful("a\\x1b[2J"), why_harmful("-/-")
         ('looks like a formula of a spreadsheet program', 'holds letters that cannot be written', None)
     """
-    if not name.isprintable() and any(category(letter) in ("Cc", "Cs") for letter in name):
+    if not is_writable(name):
         return "holds letters that cannot be written"
     return "looks like a formula of a spreadsheet program" if looks_like_formula(name) else None
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segassay.data.tools import how_to_save
-from segassay.errors import Problem, shortlist
+from segassay.errors import Problem, is_writable, shortlist
 from segassay.io.images import image_suffix, is_folder_image, outline_suffix, strip_suffix
 
 CELLPOSE_SUFFIX = "_cp_masks"
@@ -121,7 +121,7 @@ def is_of_the_system(name: str) -> bool:
 def _unusable(folder: Path, entry: os.DirEntry[str]) -> Problem | None:
     """Why a file cannot be used, whatever its content; None if it can."""
     name = entry.name
-    if not name.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+    if not is_writable(name):
         what = f"the name {name!a} holds letters that cannot be written"
         return Problem(str(folder), what, how_to_rename("file"), kind="unwritable-name")
     if entry.is_symlink() and not os.path.exists(entry.path):

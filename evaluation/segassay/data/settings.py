@@ -51,7 +51,7 @@ class DatasetFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str | None = None
+    name: str | None = Field(default=None, max_length=255)  # as that of a folder
     images: str = "images"
     image_suffix: str | None = None
     raters: str | dict[str, str | RaterFacets] = "labels/*"
@@ -137,6 +137,7 @@ _EXPECTED = {
     "foreground": "a list of numbers of the masks, such as [1]",
     "invert": "true for all masks, or a list of raters, such as [anna]",
     "measurements": "a list of names, such as [count, area]",
+    "name": "a text of at most 255 letters",
 }
 _PATHS = ("images", "reference", "ignore", "region_masks", "experiment", "endpoints")
 

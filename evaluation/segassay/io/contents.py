@@ -49,6 +49,8 @@ def what_it_is(path: Path) -> tuple[str, str] | None:
         if start.startswith(mark):
             return None if path.name.lower().endswith(endings) else (what, action)
     if start[344:347] in (b"n+1", b"ni1") or start[4:8] == b"n+2\0":
+        if path.name.lower().endswith(".nii.gz"):
+            return "a NIfTI image that is not compressed", "rename it to .nii, or compress it with gzip"
         return None if ".nii" in path.name.lower() else ("a NIfTI image", "rename it to .nii")
     text = start.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
     if text.startswith((b"<!doctype html", b"<html")):

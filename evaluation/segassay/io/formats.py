@@ -22,7 +22,7 @@ from segassay.io.channel_names import tiff_channel_names
 from segassay.io.mask_colours import drawn_on_transparent
 from segassay.io.orientation import turned, turned_shape
 from segassay.io.picture import PLACEMENT, Picture
-from segassay.io.spacing import nifti_spacing_um, nifti_unit, tiff_spacing_um, tiff_unit
+from segassay.io.spacing import nifti_spacing_um, nifti_unit, nifti_unread, tiff_spacing_um, tiff_unit, tiff_unread
 
 _CHECKED_CODES = (2, 3, 4, 5, 32773)  # TIFF 6.0, tag Compression: CCITT RLE, fax 3, fax 4, LZW, PackBits
 _MAX_UNCHECKED_BYTES = 2**28
@@ -126,6 +126,7 @@ def read_tiff(path: Path, *, as_mask: bool = False) -> Picture:
         colours = len(array) == 3 and page.photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
         spacing = tiff_spacing_um(tif, array.ndim - 1, orientation)
         unit = None if spacing is None else tiff_unit(tif)
+        unread = tiff_unread(tif, array.ndim - 1) if spacing is None else ""
         overlay = _overlay(tif) if as_mask else ()
         names = () if as_mask else tiff_channel_names(tif, len(array))
     return Picture(
@@ -137,6 +138,7 @@ def read_tiff(path: Path, *, as_mask: bool = False) -> Picture:
         colours=colours,
         overlay=overlay,
         channel_names=names,
+        unread=unread,
     )
 
 
@@ -338,7 +340,8 @@ def _placed(file: Any, array: np.ndarray, n_axes: int, *, colours: bool = False)
     spacing = nifti_spacing_um(file.header, n_axes)
     unit = None if spacing is None else nifti_unit(file.header)
     placement = {name: np.array(file.header[name]) for name in PLACEMENT}
-    return Picture(array, spacing, np.asarray(file.affine), placement, unit=unit, colours=colours)
+    unread = nifti_unread(file.header)
+    return Picture(array, spacing, np.asarray(file.affine), placement, unit=unit, colours=colours, unread=unread)
 
 
 def nifti_layout(path: Path) -> tuple[Any, Picture]:

@@ -83,7 +83,7 @@ def _plane(feature: Mapping[str, Any]) -> int | None:
     """Number of the plane in a stack, from 0, where QuPath names one."""
     plane = feature["geometry"].get("plane")
     z = plane.get("z") if isinstance(plane, Mapping) else None
-    return z if isinstance(z, int) else None
+    return z if isinstance(z, int) and not isinstance(z, bool) else None
 
 
 def _paths(path: Path, name: str, feature: Any) -> tuple[np.ndarray, ...]:

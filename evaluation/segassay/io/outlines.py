@@ -65,12 +65,14 @@ def fill_outlines(
                [1, 1, 1, 1, 0]], dtype=int32)
     """
     labels = np.zeros(shape, dtype=np.int32)
-    filled = [_filled(path, outline, shape[-2:], image) for outline in outlines]
-    sizes = [int(np.count_nonzero(mask)) for _, mask in filled]
-    for index in sorted(range(len(outlines)), key=lambda index: (-sizes[index], index)):
-        box, mask = filled[index]
-        plane = _plane_of(path, outlines[index], shape)
-        labels[plane][box][mask] = index + 1
+    sizes = np.zeros(len(outlines) + 1, dtype=np.int64)  # of each number
+    for number, outline in enumerate(outlines, start=1):  # one after another, since many large ones fill the memory
+        box, mask = _filled(path, outline, shape[-2:], image)
+        sizes[number] = np.count_nonzero(mask)
+        part = labels[_plane_of(path, outline, shape)][box]
+        taken = mask & (part > 0)
+        mask[taken] = sizes[part[taken]] >= sizes[number]
+        part[mask] = number
     return labels if len(shape) == 2 else labels > 0
 
 
@@ -107,7 +109,7 @@ def _filled(
 def _inside(paths: Sequence[np.ndarray], rows: slice, columns: slice) -> np.ndarray:
     """Pixels whose centres are inside an odd number of paths: along each row, edges are counted from the left."""
     width = columns.stop - columns.start
-    crossed = np.zeros((rows.stop - rows.start, width + 1), dtype=np.int32)
+    crossed = np.zeros((rows.stop - rows.start, width + 1), dtype=np.uint8)  # an overflow keeps what is odd
     for path in paths:
         x1, y1, x2, y2 = _edges_down(np.asarray(path, dtype=float))
         first = np.clip(np.floor(y1 + 0.5).astype(int), rows.start, rows.stop)
@@ -119,7 +121,8 @@ def _inside(paths: Sequence[np.ndarray], rows: slice, columns: slice) -> np.ndar
         x = x1[edge] + (row + 0.5 - y1[edge]) * slope + _TO_THE_RIGHT
         column = np.clip(np.floor(x + 0.5).astype(int) - columns.start, 0, width)
         np.add.at(crossed, (row - rows.start, column), 1)
-    return np.asarray(np.cumsum(crossed, axis=1)[:, :-1] % 2 == 1)
+    np.cumsum(crossed, axis=1, dtype=np.uint8, out=crossed)
+    return np.asarray(crossed[:, :-1] % 2 == 1)
 
 
 def _edges_down(path: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -28,8 +28,10 @@ from segassay.io.durable import sync_folder
 __all__ = [
     "ARGUMENTS",
     "OPTIONS",
+    "STUDY_FOLDERS",
     "alone",
     "check_output",
+    "places_of_result",
     "prepare_output",
     "publish_output",
     "recover_output",
@@ -42,6 +44,9 @@ logger = logging.getLogger("segassay")
 
 UNFINISHED = "resume.pt"
 """A temporary folder with this file holds work that can be resumed; no other program may remove it."""
+
+STUDY_FOLDERS = ("members", "predictions", "checksums", "evaluation", "evaluation_test", "failed", "logs")
+"""Folders that a study writes in its own."""
 
 ARGUMENTS = ("out (--out)", "overwrite (--overwrite)")
 """Names of both for a function that is called from Python and by the command line: argument, then option."""
@@ -121,6 +126,13 @@ def refuse_inputs(
             raise UsageError(
                 f"{option} {output_dir} lies in {place}, which holds files that are {used}; give another folder"
             )
+
+
+def places_of_result(result: Path) -> list[Path]:
+    """Folders in which nothing new may lie: of a result, and all of the study that it belongs to or is."""
+    place = result.resolve()
+    studies = [one for one in (place, place.parent) if (one / "study.yaml").is_file() and (one / "members").is_dir()]
+    return [result, *(study / name for study in studies for name in STUDY_FOLDERS)]
 
 
 def _with_links(places: Iterable[str | os.PathLike[str]]) -> set[Path]:

@@ -28,6 +28,8 @@ class Picture:
     Attributes:
         array: `(C, *spatial)` in the file's own number type; grey images have one channel, alpha is dropped.
         spacing_um: Micrometres from one pixel to the next along each spatial axis, in array order; None if unknown.
+        unread: What the file gives as spacing and is none, as `PhysicalSizeX="0,25"`; empty unless the spacing is
+            unknown for that.
         unit: Unit in which the file gives the spacing, as in `UM_PER_UNIT`; None if unknown.
         affine: NIfTI only: 4 × 4 matrix from voxel to world coordinates, in the file's unit.
         placement: NIfTI only: the fields of its header that say where the voxels are, such as `qform_code`.
@@ -48,3 +50,4 @@ class Picture:
     colours: bool = False
     overlay: tuple[bytes, ...] = ()
     channel_names: tuple[str, ...] = ()
+    unread: str = ""

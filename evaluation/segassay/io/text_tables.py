@@ -16,6 +16,9 @@ from segassay.errors import DataError
 _BLANKS = string.whitespace + "\u00a0\u200b\u2060\ufeff"
 """What is cut off at both ends of a cell: blanks, also those that are invisible."""
 
+_QUOTED = re.compile(r'(?<![^;,\t])"(?:[^"]|"")*(?:"|$)')
+"""A name of a column in quotes, in which no mark separates."""
+
 _MAX_COLUMNS = 1000
 """No table has more by intent; reading takes time for each."""
 
@@ -37,7 +40,7 @@ def read_text_table(path: Path) -> pd.DataFrame:
     try:
         text = _decoded(path, path.read_bytes())
         header = text.split("\n", 1)[0]
-        separator = next((mark for mark in ";\t" if mark in header), ",")
+        separator = next((mark for mark in ";\t" if mark in _QUOTED.sub("", header)), ",")
         _check_columns(path, header, separator)
         text = re.sub(rf"^[{separator} ]+$", "", text, flags=re.M)  # rows that a spreadsheet once touched
         with warnings.catch_warnings():

@@ -13,7 +13,15 @@ import pandas as pd
 
 from segassay.errors import DataError
 from segassay.io.csv_tables import csv_text
-from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.io.outputs import (
+    ARGUMENTS,
+    check_output,
+    places_of_result,
+    prepare_output,
+    publish_output,
+    refuse_inputs,
+    whole_or_nothing,
+)
 from segassay.judgement.classes import class_paths
 from segassay.planning.figure import draw_plan
 from segassay.planning.pilot import Pilot, read_pilot
@@ -68,7 +76,7 @@ def write_plan(
     """
     final = check_output(out, overwrite, options=ARGUMENTS)
     pilot = read_pilot(result)
-    refuse_inputs(final, [], folders=[result], used="read", option=ARGUMENTS[0])
+    refuse_inputs(final, [], folders=places_of_result(result), used="read", option=ARGUMENTS[0])
     plan = make_plan(pilot, width=width, min_phi=min_phi)
     paths = class_paths(_classes(result))
     classes, not_planned = {}, {}

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from unicodedata import category, normalize
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from segassay.data.folders import data_places
 from segassay.data.harmless import name_problems
 from segassay.data.named_channels import names_of
 from segassay.data.names import case_of, list_images, natural_key, written_by_cellpose
-from segassay.errors import DataError, Problem, UsageError, raise_problems
+from segassay.errors import DataError, Problem, UsageError, is_writable, raise_problems
 from segassay.io.images import IMAGE_SUFFIXES, Picture, image_suffix, is_folder_image
 from segassay.io.windows import Windows
 from segassay_monai.prediction.subjects import read_experiment_file
@@ -172,7 +172,7 @@ def _of_folder(place: Path, recursive: bool, out: Path | None) -> dict[str, tupl
         of_cellpose = set(written_by_cellpose(listed, {case for case, _ in listed}))
         problems += found
         start = normalize("NFC", _JOIN.join(folder.relative_to(place).parts))
-        if any(category(letter) in ("Cc", "Cs") for letter in start):
+        if not is_writable(start):
             what = f"the name {start!a} holds letters that cannot be written"
             problems.append(Problem(str(place), what, "rename the folder", kind="unwritable-name"))
         for name, path in listed:

@@ -17,6 +17,7 @@ from segassay.data.annotations import WITHOUT
 from segassay.data.names import natural_key
 from segassay.errors import UsageError, shortlist
 from segassay.io.addresses import is_address, refuse_address
+from segassay.io.outputs import STUDY_FOLDERS
 from segassay.tracking import load_mlflow
 from segassay_monai.ensemble.members import Member, common_value, find_checkpoints, read_members
 from segassay_monai.ensemble.network import read_network_settings, read_record
@@ -24,7 +25,6 @@ from segassay_monai.ensemble.prediction import ensemble_name
 from segassay_monai.prediction.bundles import is_bundle, read_bundle
 from segassay_monai.study.best import read_best
 from segassay_monai.study.file import read_study_file
-from segassay_monai.study.plan import EVALUATION
 from segassay_monai.targets import OF
 
 __all__ = ["REGISTERED", "Model", "find_model", "model_places"]
@@ -137,7 +137,7 @@ def model_places(model: str | os.PathLike[str] | Sequence[str | os.PathLike[str]
     given = [model] if isinstance(model, (str, os.PathLike)) else model
     paths = [Path(path) for path in given if not str(path).startswith(REGISTERED)]
     studies = [out for path in paths if (out := _study_folder(path)) is not None]
-    return paths, [out / name for out in studies for name in ("members", "predictions", *EVALUATION.values())]
+    return paths, [out / name for out in studies for name in STUDY_FOLDERS]
 
 
 def _study_folder(path: Path) -> Path | None:

@@ -356,6 +356,8 @@ def _in_memory(
 ) -> dict[str, Any]:
     """What the record holds of an image that fits into memory, with all its files written."""
     picture, path = images.read(case), images.files[case][0]
+    if picture.unread:
+        logger.warning(f"{path}: the header gives {picture.unread}, which is no size of a pixel; sizes are in pixels")
     names, places = _channels_of(model, images, path, picture)
     words: dict[str, Any] = {"order": _order(images), "seen": places, "channels": names}
     words |= images.areas(case)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from segassay.io.images import sha256
+from segassay.io.outputs import STUDY_FOLDERS
 from segassay.io.progress import show_progress
 from segassay.io.sending import (
     UPLOADED,
@@ -44,7 +45,6 @@ _Files = dict[str, tuple[int, str]]
 _FETCHED = ".fetched"  # a folder is copied there, and takes its place when it is whole
 _STATE = "state.json"
 _OWN_FILES = (COPY, _STATE, *ANNOTATIONS.values(), "certificate.json", "methods.md")
-_OWN_FOLDERS = ("members", "predictions", "checksums", *EVALUATION.values(), "failed", "logs")
 _REPLACED = tuple(f"{name}/" for name in (*EVALUATION.values(), "failed"))
 _REST = 600.0  # seconds without another attempt after the store did not answer
 
@@ -242,7 +242,7 @@ def _send_tasks(study: Study, tasks: Sequence[Task], store: Store, *, beside: bo
 
 def _own(study: Study) -> Iterator[str]:
     """Paths of all files of a study that others need: no locks, no unfinished trainings, nothing damaged."""
-    for name in _OWN_FOLDERS:
+    for name in STUDY_FOLDERS:
         for path in sorted((study.out / name).rglob("*")):
             inside = path.relative_to(study.out)
             if path.is_file() and not any(part.startswith(".") or part.endswith(".partial") for part in inside.parts):
