@@ -239,6 +239,22 @@ def test_python_is_quiet_unless_progress_is_asked_for(in_memory, capsys):
     assert "compared masks of 6 of 6 images" in capsys.readouterr().err
 
 
+def test_a_tool_with_a_mask_of_one_image_alone_warns_of_nothing_and_counts_one_image(recwarn):
+    """Without this image, which intervals leave out once, nothing is known of the tool."""
+    squares = [np.index_exp[row : row + 8, column : column + 8] for row in (4, 24) for column in (4, 24)]
+    rows = []
+    for case in range(4):
+        for name, kind, step in [("anna", "human", 2), ("ben", "human", 3), ("cleo", "human", 5), ("tool", "model", 4)]:
+            mask = np.zeros((40, 40), dtype=bool)
+            for number, square in enumerate(squares):
+                mask[square] = (case + number) % step > 0
+            if kind == "human" or not case:
+                rows.append((str(case), name, kind, mask))
+    found = evaluate(annotations=pd.DataFrame(rows, columns=["case", "annotator", "kind", "path"]))
+    assert [str(warning.message) for warning in recwarn if issubclass(warning.category, RuntimeWarning)] == []
+    assert "tool reaches an F1 of 0.80 (1 image);" in found.summary["validity"]["sentence"]
+
+
 def test_figures_are_axes_drawn_where_they_should(of_folder):
     import matplotlib.pyplot as plt
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import tifffile
 import yaml
+from matplotlib.colors import to_hex
 from PIL import Image
 
 from drawing import draw
@@ -106,7 +107,7 @@ def test_how_many_raters_were_demanded_in_effect(three, tmp_path, method, needed
     assert table.set_index("case").loc["0144", "n_raters_needed"].tolist() == [needed] * 3
     told = describe_consensus(table, method)
     assert told[0] == f"consensus of 3 raters by {method}: 3 images"
-    assert told[1].startswith("raters needed in effect, per " + ("object: " if method == "object" else "pixel: "))
+    assert told[1].startswith("raters who were enough for " + ("an object: " if method == "object" else "a pixel: "))
     assert "1 image annotated by one rater, whose mask is the consensus: 7" in told
 
 
@@ -200,6 +201,15 @@ def test_figures_show_where_most_is_marked_and_where_raters_disagree_most():
     assert box.get_y() <= 399.5 < 419.5 <= box.get_y() + 192
 
 
+def test_the_consensus_has_the_colour_of_its_legend_in_every_panel():
+    anna, ben = np.zeros((2, 600, 500), dtype=bool)
+    anna[400:420, 100:130] = ben[100:200, 300:400] = True
+    figure = overlays.consensus_overview(anna[None] * 9, {"anna": anna, "ben": ben}, ben, title="a")
+    drawn = [{to_hex(colour) for line in axes.collections for colour in line.get_edgecolor()} for axes in figure.axes]
+    assert drawn[0] == drawn[2] == {overlays.CONSENSUS_COLOUR}
+    assert drawn[1] == {overlays.CONSENSUS_COLOUR, overlays.OUTLINES[1]}  # of ben; anna is outside of the box
+
+
 def test_an_existing_folder_is_refused_and_replaced_only_on_request(three, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("")
@@ -285,7 +295,7 @@ def test_staple_of_a_lab_is_the_published_consensus(lab, tmp_path):
         np.testing.assert_array_equal(prob > 0.5, written)
     assert (table["n_raters_needed"] == 2).all()
     assert table["converged"].all()
-    assert describe_consensus(table, "staple")[1] == "raters needed in effect, per pixel: 2 in 2 images"
+    assert describe_consensus(table, "staple")[1] == "raters who were enough for a pixel: 2 in 2 images"
 
 
 def test_masks_of_a_consensus_can_be_evaluated_like_any_other(lab, tmp_path):

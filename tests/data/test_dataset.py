@@ -36,6 +36,7 @@ def test_folder_works_as_it_is(tmp_path: Path) -> None:
     assert dataset.raters == ["expert_2", "expert_10"]
     assert dataset.settings.mask_suffix == "_cFOS"
     assert dataset.masks["expert_10"] == {"0002": tmp_path / "my lab" / "labels" / "expert_10" / "0002_cFOS.png"}
+    assert repr(dataset) == f"<Dataset my lab: 2 cases, 2 raters (expert_2, expert_10) in {tmp_path / 'my lab'}>"
     assert dataset.reference_name is None
     assert dataset.min_object_size == 1
     assert dataset.experiment is None

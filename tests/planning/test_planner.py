@@ -13,18 +13,21 @@ import pytest
 
 from command import without_pictures
 from folders import contents
+from published_lab import Lab
 from segassay import cli
 from segassay.errors import DataError, UsageError
 from segassay.io.csv_tables import read_csv_text
 from segassay.judgement.strategies import strategy_table
 from segassay.planning.pilot import Pilot, read_pilot
 from segassay.planning.planner import Units, images_needed, interval_width, make_plan, units_of_pilot
+from segassay.planning.write import Planned, describe_plan
 from segassay.qualities.scores.table import Findings
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
 from segassay.statistics.intervals import mean_interval
 from segassay.statistics.reliability import phi
 
+PAGE = Path(__file__).parents[2] / "docs" / "planner.md"
 FACETS = {"case": 0, "rater": 1, "seed": 2}
 COMPONENTS = {
     "case": 0.03,
@@ -208,6 +211,16 @@ def test_the_width_of_models_is_that_of_the_table_of_strategies(tmp_path: Path, 
     width = interval_width(pilot.score, **size, units=units_of_pilot(pilot))
     assert width == pytest.approx(row["high"] - row["low"])
     assert width > 0
+
+
+def test_the_page_shows_the_plan_of_lab_wue1(lab_wue1: Lab, tmp_path: Path) -> None:
+    tables = {name: getattr(lab_wue1.tables, name) for name in ("agreement", "leave_one_out", "counts")}
+    (tmp_path / "tables").mkdir()
+    for name, table in (tables | {"annotations": lab_wue1.annotations}).items():
+        table.to_csv(tmp_path / "tables" / f"{name}.csv", index=False)
+    pilot = read_pilot(tmp_path)
+    lines = describe_plan(Planned(pilot, make_plan(pilot)), width=0.1, min_phi=0.9)
+    assert "\n".join(["```text", *lines, "```"]) in PAGE.read_text(encoding="utf-8")
 
 
 def test_subjects_without_their_table_cannot_be_planned(result: Path, tmp_path: Path) -> None:

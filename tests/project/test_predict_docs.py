@@ -5,10 +5,12 @@ import shlex
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from command import run
 from drawn_members import write_members
+from explained import unexplained
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.prediction.files import DEFAULT, SAVE
 from small_studies import finish_study
@@ -41,6 +43,9 @@ def test_every_command_runs_and_writes_what_the_page_lists(folder: Path, monkeyp
     listed = re.findall(r"`([\w.]+/?)`", PAGE.split("## What is written")[1].split("`--save`")[0])
     written = {path.name + "/" * path.is_dir() for path in (folder / "COUNTED").iterdir() if path.name[0] != "."}
     assert set(listed) - {"failed.csv"} == written - {"settings.yaml"}
+    for table in (folder / "COUNTED").glob("*.csv"):
+        of_files = {"path", "prob", "uncertainty"} if table.name == "annotations.csv" else set()
+        assert set(unexplained(table.name, pd.read_csv(table, nrows=0).columns)) == of_files, table.name
     assert len(list(folder.glob("STUDY/members/*/familiar.json"))) == 2
     assert (folder / "SPLIT" / "geojson" / "case_0000.geojson").is_file()
     (code,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)

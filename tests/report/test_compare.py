@@ -129,6 +129,14 @@ def test_where_only_the_hash_differs_it_is_said(first):
     )
 
 
+def test_masks_beside_the_same_dataset_are_no_other_data(first):
+    other = dataclasses.replace(first, summary=first.summary | {"masks_hash": "0" * 64})
+    ours = first.summary["data_hash"][:12]
+    assert compare_evaluations({"a": first, "b": other}).changes["b"] == (
+        f"The dataset is the same; the masks that were evaluated differ: hash {ours} → 000000000000.",
+    )
+
+
 def test_other_cases_annotators_and_settings_are_named(first):
     other = changed(of_cases((first, "2345")), {"ben": "cleo"}, ANNOTATORS)
     summary = other.summary | {"policy": other.summary["policy"] | {"min_object_size": 3}}

@@ -95,6 +95,16 @@ def test_it_says_what_readers_must_know(evaluated, page):
     assert evaluated[0].summary["data_hash"] in text
 
 
+def test_the_caption_of_the_raters_names_the_columns_below_it(page):
+    caption, header = re.findall(r"<caption>(F1, foreground found.*?)</caption><thead>(.*?)</thead>", page, re.DOTALL)[
+        0
+    ]
+    assert "only in the figure, against the consensus of all raters" in caption
+    for column in ("foreground found", "background left"):
+        assert f"{column} (" in caption
+        assert f">{column}<" in header
+
+
 def test_what_is_undefined_is_counted(evaluated, page):
     scores = evaluated[0].scores
     of_model = scores[scores["target"] == ODD_NAME].set_index("measure")

@@ -11,7 +11,7 @@ def describe_consensus(table: pd.DataFrame, method: str) -> list[str]:
         method: The method of the consensus.
 
     Returns:
-        How many images and raters, how many raters a pixel needed in effect, and everything unusual.
+        How many images and raters, how many raters were enough for a pixel, and everything unusual.
     """
     cases = table.groupby("case", sort=False).first()
     if "class" in table:
@@ -22,7 +22,8 @@ def describe_consensus(table: pd.DataFrame, method: str) -> list[str]:
     needed = fused["n_raters_needed"].dropna().astype(int).value_counts().sort_index()
     if len(needed):
         shares = ", ".join(f"{number} in {_images(count)}" for number, count in needed.items())
-        lines.append(f"raters needed in effect, per {'object' if method == 'object' else 'pixel'}: {shares}")
+        what = "an object" if method == "object" else "a pixel"
+        lines.append(f"raters who were enough for {what}: {shares}")
     lines += _classes(table) if "class" in table else []
     remarks = (
         (~cases["n_raters"].gt(0), "annotated by no rater, no consensus"),

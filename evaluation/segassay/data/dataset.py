@@ -34,7 +34,7 @@ from segassay.io.images import sha256
 _File = TypeVar("_File", Path, tuple[Path, ...])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Files and settings of a dataset; cases and raters in natural order (2 before 10).
 
@@ -73,6 +73,11 @@ class Dataset:
     more_channels: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     classes: ClassMap | None = None
     warnings: list[Problem] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """One line: the folder may hold thousands of files."""
+        sizes = f"{number_of(len(self.cases), 'case')}, {number_of(len(self.raters), 'rater')}"
+        return f"<Dataset {self.name}: {sizes}{f' ({shortlist(self.raters)})' if self.raters else ''} in {self.folder}>"
 
     @property
     def cases(self) -> list[str]:

@@ -281,11 +281,11 @@ def consensus_overview(
         step = _step(consensus.shape)
         small = _blocks(np.logical_or, consensus, step)
         whole.imshow(_brighten(shown[::step, ::step]), cmap="gray", vmin=0, vmax=1)
-        _outline(whole, small, color=OUTLINES[0], linewidth=0.6)
+        _outline(whole, small, color=CONSENSUS_COLOUR, linewidth=0.6)
         rows, columns = box
         corner = (columns.start / step - 0.5, rows.start / step - 0.5)
         size = ((columns.stop - columns.start) / step, (rows.stop - rows.start) / step)
-        whole.add_patch(Rectangle(corner, *size, fill=False, edgecolor=OUTLINES[4], linewidth=1.5))
+        whole.add_patch(Rectangle(corner, *size, fill=False, edgecolor=CONSENSUS_COLOUR, linewidth=1.5, linestyle="--"))
         _frame(whole, small.shape, "consensus; box: most disagreement")
 
     dashes: tuple[Literal["-", "--", ":"], ...] = ("-", "--", ":")

@@ -168,7 +168,7 @@ def _nearest_by_image(evidence: Evidence, name: str, measure: str) -> Number | N
 def _beyond_expected(evidence: Evidence, name: str, measure: str) -> Iterator[Number]:
     """Of each rater: agreement minus what the agreement with all raters, relative to the ceilings, lets expect."""
     yield from _of_raters(
-        evidence, name, measure, lambda own, ceiling: own - np.nanmedian(own / ceiling, axis=1)[:, None] * ceiling
+        evidence, name, measure, lambda own, ceiling: own - median_over(own / ceiling)[:, None] * ceiling
     )
 
 

@@ -74,7 +74,7 @@ def objectivity_of_raters(scores: pd.DataFrame) -> str:
     if between.empty:
         return "There is at most one rater, so the agreement between raters is unknown."
     n_cases = int(between["n_cases"].iloc[0])
-    first = f"Two raters agree on objects with a mean F1 of {_interval_of(between)} over {n_cases} images"
+    first = f"Two raters agree on objects with a mean F1 of {_interval_of(between)} over {number_of(n_cases, 'image')}"
     own = rows_of(scores, objectivity.F1.form(comparison=LEAVE_ONE_OUT))
     all_together, own = own[own["target"] == ALL_RATERS], own[own["target"] != ALL_RATERS]
     if own.empty and len(all_together):  # exchangeable raters

@@ -11,7 +11,7 @@ import pandas as pd
 
 from segassay.data.annotations import WITHOUT
 from segassay.data.named_channels import INTENSITY, measured_channel
-from segassay.errors import shortlist
+from segassay.errors import number_of, shortlist
 from segassay.judgement.amounts import AMOUNT_WITHIN
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import MIN_CASES, RATIOS, Criterion, Missing, Number, Shares, What, Why
@@ -406,10 +406,10 @@ def _validity(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame)
     concluded = _found_of(judgement, What.CONCORDANCE)
     lacks = "there is no experiment" if effects.empty else "raters are exchangeable and draw no conclusions"
     without = [] if concluded else [f"{lacks}, so that agreement and amounts alone are judged"]
-    return _capitalised([f"{scored} ({lowest.n_cases} images)", amounts, *concluded, *without])
+    return _capitalised([f"{scored} ({number_of(lowest.n_cases, 'image')})", amounts, *concluded, *without])
 
 
 def _capitalised(parts: Sequence[str], n_cases: int | None = None) -> str:
     text = joined(parts)
-    over = "" if n_cases is None else f" ({n_cases} images)"
+    over = "" if n_cases is None else f" ({number_of(n_cases, 'image')})"
     return f"{text[0].upper()}{text[1:]}{over}."

@@ -308,9 +308,11 @@ def _changed_verdicts(first: Results, other: Results) -> Iterator[str]:
 def _changed_data(first: Results, other: Results) -> Iterator[str]:
     if first.name != other.name:
         yield f"Dataset: {first.name} → {other.name}."
-    before, after = _hash(first), _hash(other)
+    before, after = (str(one.summary["data_hash"]) for one in (first, other))
     if before != after:
         yield f"The data differ: hash {before[:12]} → {after[:12]}."
+    elif (before := _hash(first)) != (after := _hash(other)):
+        yield f"The dataset is the same; the masks that were evaluated differ: hash {before[:12]} → {after[:12]}."
     ours, theirs = (list(dict.fromkeys(one.annotations["case"])) for one in (first, other))
     yield from _only("case", ours, theirs)
     yield from _only("annotator", list(first.kinds), list(other.kinds))

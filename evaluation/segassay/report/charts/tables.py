@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from segassay.data.annotations import is_rater
+from segassay.errors import number_of
 from segassay.figures.style import (
     ACCENT,
     INK,
@@ -65,7 +66,7 @@ def images_in_words(n: pd.DataFrame) -> str:
     """
     known = n.to_numpy()[n.to_numpy() > 0]
     low, high = min(known, default=0), max(known, default=0)
-    return f"n = {low} images" if low == high else f"n = {low} to {high} images"
+    return f"n = {number_of(low, 'image')}" if low == high else f"n = {low} to {high} images"
 
 
 def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str], place: Figure | Axes | None = None) -> Figure:
