@@ -74,7 +74,7 @@ class Turn:
 
     def _flip(self, array: np.ndarray) -> np.ndarray:
         first = array.ndim - len(self.mirrored)
-        return np.flip(array, [first + axis for axis, mirrored in enumerate(self.mirrored) if mirrored])
+        return np.flip(array, tuple(first + axis for axis, mirrored in enumerate(self.mirrored) if mirrored))
 
 
 def _transposed(array: np.ndarray, order: Sequence[int]) -> np.ndarray:
