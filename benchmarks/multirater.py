@@ -53,8 +53,8 @@ SETS = {
 """Name here -> folder of the published set, and its dataset.yaml."""
 
 
-def make(name: str, out: Path) -> None:
-    """Copy a set and describe it."""
+def make(name: str, out: Path, called: str | None = None) -> None:
+    """Copy a set and describe it; `called` replaces the name in its dataset.yaml, of a set that is changed further."""
     data = Path(os.environ.get("SEGASSAY_DATA", ROOT / ".." / "shared" / "data"))
     folder, settings = SETS[name]
     source = data / "multirater" / folder
@@ -63,7 +63,8 @@ def make(name: str, out: Path) -> None:
     if out.exists():
         sys.exit(f"{out} exists; remove it first, or give another folder")
     shutil.copytree(source, out, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("dataset.yaml"))
-    (out / "dataset.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    described = settings | ({} if called is None else {"name": called})
+    (out / "dataset.yaml").write_text(yaml.safe_dump(described, sort_keys=False), encoding="utf-8")
     print(f"written: {out}")
 
 

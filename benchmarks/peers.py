@@ -67,16 +67,16 @@ def make_inner(lab: str, folder: Path) -> None:
     inner_dataset(lab, folder.parent / "labs").rename(folder)
 
 
-def make_lidc(folder: Path) -> None:
+def make_lidc(folder: Path, called: str | None = None) -> None:
     """39 lung nodules by four readers."""
     from multirater import make
 
-    make("lidc-nodules", folder)
+    make("lidc-nodules", folder, called)
 
 
 def make_lidc_windows(folder: Path) -> None:
     """The same nodules anywhere in windows of 80 × 80 pixels: in the published images each lies in the middle."""
-    make_lidc(folder)
+    make_lidc(folder, "lidc-windows")
     move_off_centre(folder, side=80, seed=0)
 
 

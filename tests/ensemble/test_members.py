@@ -23,7 +23,7 @@ from segassay_monai.ensemble.members import (
     Member,
     find_checkpoints,
     held_out_cases,
-    image_hash,
+    image_hashes,
     member_from_state,
     read_members,
 )
@@ -456,11 +456,11 @@ def test_a_number_of_images_that_is_not_there_is_an_error(lab, n_train):
 
 def test_an_image_is_hashed_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = write_dataset(tmp_path, 2)
-    path, before = lab.images["c0"], image_hash(lab, "c0")
+    path, before = lab.images["c0"], image_hashes(lab, "c0")
     with monkeypatch.context() as patch:
         patch.setattr("segassay_monai.ensemble.members.read_seen_image", None)
-        assert image_hash(lab, "c0") == before
+        assert image_hashes(lab, "c0") == before
     kept = path.stat()
     Image.fromarray(np.full((2, 3), 7, np.uint8)).save(path)
     os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
-    assert image_hash(lab, "c0") not in (before, image_hash(lab, "c1"))
+    assert image_hashes(lab, "c0") not in (before, image_hashes(lab, "c1"))

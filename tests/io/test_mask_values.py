@@ -12,6 +12,8 @@ from PIL import Image
 from scipy import ndimage
 
 from drawing import draw
+from label_scenes import draw_labels
+from segassay.data.classes import ClassMap, read_classes, read_foreground
 from segassay.errors import DataError
 from segassay.io.images import image_shape, read_image, read_mask
 
@@ -222,3 +224,39 @@ def test_blurred_edges_are_soft_edges(tmp_path: Path, sigma: float):
     soft = np.round(ndimage.gaussian_filter(disc * 255.0, sigma)).astype(np.uint8)
     Image.fromarray(soft).save(tmp_path / "1.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "1.png"), soft > 127)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize("foreground", [(1, 2, 3), (1,)], ids=["classes", "foreground"])
+def test_numbers_that_were_given_greys_to_be_seen_are_the_classes(
+    tmp_path: Path, ending: str, foreground: tuple[int, ...]
+) -> None:
+    """As `imwrite(classes, gray(4), …)` in MATLAB."""
+    numbers = draw_labels("1122. 3..0. .....").astype(np.uint8)
+    path = tmp_path / f"a.{ending}"
+    save_palette(path, numbers, [0, 85, 170, 255])
+    classes = ClassMap(foreground, others=len(foreground) == 1, names=(("a", foreground),))
+    np.testing.assert_array_equal(read_foreground(path, classes), np.isin(numbers, foreground))
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_a_grey_image_made_smaller_keeps_its_greys(tmp_path: Path, ending: str) -> None:
+    """As `quantize` of Pillow writes classes 1 and 2: its palette begins with the brightest."""
+    greys = draw_labels("1122. 2...1 .....").astype(np.uint8)
+    path = tmp_path / f"a.{ending}"
+    save_palette(path, 2 - greys, [2, 1, 0])
+    np.testing.assert_array_equal(read_classes(path, ClassMap((1, 2))), greys)
+    np.testing.assert_array_equal(read_mask(path), greys)
+    save_palette(path, 2 - greys, [120, 60, 0])
+    np.testing.assert_array_equal(read_classes(path, ClassMap((60, 120))), 60 * greys)
+
+
+def save_palette(path: Path, numbers: np.ndarray, greys: list[int]) -> None:
+    if path.suffix == ".png":
+        image = Image.fromarray(numbers, "P")
+        image.putpalette(np.repeat(greys, 3).tolist())
+        image.save(path)
+    else:
+        table = np.zeros((3, 256), np.uint16)
+        table[:, : len(greys)] = 257 * np.array(greys)
+        tifffile.imwrite(path, numbers, photometric="palette", colormap=table)

@@ -125,15 +125,25 @@ def test_another_pixel_size_is_unlike_and_an_unknown_one_is_not(familiar: Famili
 def test_pixels_far_from_those_of_the_training_have_a_ratio(
     familiar: Familiar, spacing: tuple[float, float] | None, expected: float | None
 ) -> None:
-    assert familiar.pixel_ratio(spacing) == (None if expected is None else pytest.approx(expected, rel=1e-4))
-    assert replace(familiar, pixel_sizes=np.zeros(0)).pixel_ratio((9.0, 9.0)) is None
+    assert familiar.pixel_ratios(spacing) == (None if expected is None else pytest.approx([expected] * 2, rel=1e-4))
+    assert replace(familiar, pixel_sizes=np.zeros(0)).pixel_ratios((9.0, 9.0)) is None
+
+
+def test_each_axis_is_compared_and_not_the_area_alone(familiar: Familiar) -> None:
+    """Pixels of 1 × 0.25 µm have the area of those of the training, 0.5 × 0.5 µm."""
+    assert familiar.pixel_ratios((1.0, 0.25)) == pytest.approx((2.0, 0.5))
+    assert familiar.pixel_ratios((0.6, 0.42)) is None, "each within a quarter"
+    assert replace(familiar, spacings=None).pixel_ratios((1.0, 0.25)) is None, "a model that knows areas alone"
+    assert replace(familiar, spacings=None).pixel_ratios((1.0, 1.0)) == pytest.approx((2.0, 2.0))
 
 
 def test_one_training_image_like_it_is_enough(familiar: Familiar) -> None:
     """Of a training on two magnifications both are known; what lies far from both is not."""
-    mixed = replace(familiar, pixel_sizes=np.log2([0.25, 0.25, 0.25, 16.0]))  # 0.5 and 4 µm
-    assert mixed.pixel_ratio((4.0, 4.0)) is None
-    assert mixed.pixel_ratio((2.0, 2.0)) == pytest.approx(4.0)
+    sides = np.log2([0.5, 0.5, 0.5, 4.0])  # in µm
+    mixed = replace(familiar, pixel_sizes=2 * sides, spacings=np.stack([sides, sides], axis=1))
+    assert mixed.pixel_ratios((4.0, 4.0)) is None
+    assert mixed.pixel_ratios((2.0, 2.0)) == pytest.approx((4.0, 4.0))
+    assert mixed.pixel_ratios((0.5, 4.0)) == pytest.approx((1.0, 8.0)), "its area is that of no training image"
 
 
 def test_predictions_say_which_images_have_other_pixels(
@@ -146,6 +156,12 @@ def test_predictions_say_which_images_have_other_pixels(
     done = predict(checkpoint, tmp_path / "images", out=tmp_path / "whole", save=["mask"])
     (note,) = [note for note in done.notes if "nothing is resampled" in note]
     assert note.startswith("2 of 3 images have pixels 0.5 to 2 times as wide as those of the training (coarse, fine)")
+    write_image(tmp_path / "images" / "uneven.tif", Picture(new_image(0), spacing_um=(1.0, 0.25)))
+    uneven = predict(checkpoint, tmp_path / "images", out=tmp_path / "uneven", save=["mask"])
+    notes = [note for note in uneven.notes if "nothing is resampled" in note]
+    assert notes[0] == note.replace("2 of 3", "2 of 4")
+    assert notes[1].startswith("1 of 4 images has pixels 2 times and 0.5 times as long along the axes of the file as ")
+    (tmp_path / "images" / "uneven.tif").unlink()
     monkeypatch.setattr("segassay_monai.prediction.large.LARGEST", 10)
     by_windows = predict(checkpoint, tmp_path / "images", out=tmp_path / "windows", save=["mask"])
     assert note in by_windows.notes
@@ -184,12 +200,13 @@ def test_a_rough_limit_is_said(tmp_path: Path, dataset: Dataset, caplog: pytest.
     describe_training(tmp_path / "model.pt", dataset)
     content = json.loads((tmp_path / FAMILIAR).read_text())
     content |= {key: content[key][:12] for key in ("intensity", "network")} | {"n_training": 10}
+    content["spacing_um"] = content["spacing_um"][:10]
     (tmp_path / FAMILIAR).write_text(json.dumps(content))
     with caplog.at_level(logging.INFO, "segassay"):
         assert read_familiar([tmp_path / "model.pt"]) is not None
     assert "the limit is rough, it comes from 12 images" in caplog.text
     caplog.clear()
-    content |= {key: content[key][:4] for key in ("intensity", "network")} | {"n_training": 4}
+    content |= {key: content[key][:4] for key in ("intensity", "network", "spacing_um")} | {"n_training": 4}
     (tmp_path / FAMILIAR).write_text(json.dumps(content))
     with caplog.at_level(logging.INFO, "segassay"):
         assert read_familiar([tmp_path / "model.pt"]) is None
@@ -208,6 +225,8 @@ def test_a_rough_limit_is_said(tmp_path: Path, dataset: Dataset, caplog: pytest.
         '{"version": 1, "n_training": 1, "intensity": [["x"]], "network": [[1]]}',
         '{"version": 1, "n_training": 1, "intensity": [[1]], "network": [[NaN]]}',
         '{"version": 9, "n_training": 1, "intensity": [[1]], "network": [[1]]}',
+        '{"version": 1, "n_training": 1, "intensity": [[1]], "network": [[1]], "axes": "RRS"}',
+        '{"version": 1, "n_training": 1, "intensity": [[1]], "network": [[1]], "spacing_um": []}',
     ],
 )
 def test_a_damaged_file_is_one_clear_error(tmp_path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from types import ModuleType
 import nibabel
 import numpy as np
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -148,6 +149,18 @@ def test_the_page_shows_the_results():
     page = peers.PAGE.read_text(encoding="utf-8")
     for table in peers.tables(json.loads(peers.RESULTS.read_text(encoding="utf-8"))).values():
         assert table in page, "run benchmarks/peers.py score"
+
+
+def test_nodules_in_windows_are_a_dataset_of_their_own(
+    multirater_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGASSAY_DATA", str(multirater_dir.parent))
+    monkeypatch.setattr(peers, "move_off_centre", lambda folder, *, side, seed: None)
+    names = []
+    for make in (peers.make_lidc, peers.make_lidc_windows):
+        make(tmp_path / make.__name__)
+        names.append(yaml.safe_load((tmp_path / make.__name__ / "dataset.yaml").read_text())["name"])
+    assert names == ["lidc-nodules", "lidc-windows"]
 
 
 def test_windows_hold_all_that_was_marked_at_the_same_place_in_the_world(tmp_path: Path) -> None:

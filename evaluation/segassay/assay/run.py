@@ -21,7 +21,6 @@ from segassay.assay.sources import Sources, check_kinds, hashes_of, read_sources
 from segassay.assay.track import log_results, tracked_run
 from segassay.assay.write import class_folders, is_stored, take_stored_from, write_results
 from segassay.data.annotations import RATER
-from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError
 from segassay.io.kept_pictures import pictures_kept
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
@@ -98,7 +97,8 @@ def evaluate(
         objects: `instances` says that each number in a label image is one object; needed only where the numbers look
             like classes.
         classes: Name of each class -> its value in masks, which are arrays of such values; of a region, which joins
-            several, its values. Each class is then evaluated, too: `Evaluation.classes`.
+            several, its values. Names are as in `dataset.yaml`. Each class is then evaluated, too:
+            `Evaluation.classes`.
         min_object_size: Smallest number of pixels of an object that counts; by default 1.
         spacing_um: Size of a pixel along each axis, in µm; without it distances are in pixels.
         channels: Names of the channels of the images, in their order.
@@ -228,9 +228,6 @@ def _classes(classes: Mapping[str, int | Sequence[int]] | None) -> dict[str, int
     if not isinstance(classes, Mapping) or len(classes) < 2:
         what = "classes names fewer than two classes" if isinstance(classes, Mapping) else "classes is not a dictionary"
         raise UsageError(f"{what}; expected two or more, such as {{'zone': 1, 'tumour': 2}}, or leave it out")
-    for name in classes:
-        if why := why_harmful(str(name)):
-            raise UsageError(f"the class {name!r} {why}; rename it")
     return {
         name: value if isinstance(value, int) else tuple(np.ravel(value).tolist()) for name, value in classes.items()
     }

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from segassay.data.class_rules import rules_broken
 from segassay.data.dataset import Dataset, classes_of
 from segassay.data.design import problems_of_experiment
 from segassay.data.measurements import checked_endpoints, measurement_problems
@@ -138,10 +139,13 @@ def dataset_of_arrays(
 
 def _settings(settings: Mapping[str, Any]) -> DatasetFile:
     try:
-        return DatasetFile.model_validate(dict(settings))
+        checked = DatasetFile.model_validate(dict(settings))
     except ValidationError as error:
         wrong = error.errors()[0]
         raise UsageError(wrong_value(str(wrong["loc"][0]), wrong)) from None
+    for _, problem in rules_broken("classes", checked):
+        raise UsageError(str(problem))
+    return checked
 
 
 def _image(

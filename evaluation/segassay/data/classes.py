@@ -129,11 +129,11 @@ def read_classes(path: Path, classes: ClassMap, grid: Grid | None = None) -> np.
 
 
 def _read_classes(path: Path, classes: ClassMap, grid: Grid | None) -> np.ndarray:
-    values = read_class_values(path, grid, whole=not classes.others)
-    if classes.others:
-        return values
     ignored = [] if classes.ignore is None else [classes.ignore]
     numbers = sorted({0, *classes.foreground, *classes.known, *ignored})
+    values = read_class_values(path, grid, whole=not classes.others, known=numbers)
+    if classes.others:
+        return values
     known = np.isin(values, numbers)
     if not known.all():
         raise DataError.of(

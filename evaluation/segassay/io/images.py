@@ -9,7 +9,7 @@ the axes of a NIfTI as nibabel stores them. Files are written whole or not at al
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -282,13 +282,16 @@ def read_mask(path: str | os.PathLike[str], grid: Grid | None = None) -> np.ndar
     return mask if grid is None else fit(path, mask, grid)
 
 
-def read_class_values(path: str | os.PathLike[str], grid: Grid | None = None, *, whole: bool = True) -> np.ndarray:
+def read_class_values(
+    path: str | os.PathLike[str], grid: Grid | None = None, *, whole: bool = True, known: Collection[int] = ()
+) -> np.ndarray:
     """Value of the class of each pixel, as the mask file stores it: the number behind a palette, 1.0 as 1.
 
     Args:
         path: A file whose name ends in one of `IMAGE_SUFFIXES`.
         grid: As for `read_mask`.
         whole: Whether fractions and negative numbers are errors; else they stay as they are.
+        known: Values that masks may hold; they tell what a palette of greys stands for.
 
     Returns:
         Numbers `(*spatial)`.
@@ -301,7 +304,7 @@ def read_class_values(path: str | os.PathLike[str], grid: Grid | None = None, *,
     if len(picture.array) > 1:
         expected = "one, with the class number of each pixel"
         raise DataError.of(path, f"has {len(picture.array)} channels", expected=expected)
-    values = class_values_of(path, picture, whole=whole)[0]
+    values = class_values_of(path, picture, whole=whole, known=known)[0]
     return values if grid is None else fit(path, values, grid)
 
 

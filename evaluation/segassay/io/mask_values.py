@@ -5,6 +5,7 @@ the same with classes   ->  their values (C, *spatial)
 """
 
 import os
+from collections.abc import Collection
 
 import numpy as np
 from scipy import ndimage
@@ -53,20 +54,28 @@ def mask_of(path: str | os.PathLike[str], picture: Picture) -> np.ndarray:
     return _of_channels(path, array)
 
 
-def class_values_of(path: str | os.PathLike[str], picture: Picture, *, whole: bool = True) -> np.ndarray:
+def class_values_of(
+    path: str | os.PathLike[str], picture: Picture, *, whole: bool = True, known: Collection[int] = ()
+) -> np.ndarray:
     """Values of classes as stored `(C, *spatial)`: numbers behind a palette, and whole real numbers as integers.
+
+    Behind a palette of distinct greys are a grey image that a program made smaller, whose greys are the values, or
+    numbers that were given greys to be seen. It is the one of which more values are known, if in doubt the first.
 
     Args:
         path: The file.
         picture: Its content.
         whole: Whether other numbers are errors; else they stay as they are.
+        known: Values that masks may hold.
 
     Raises:
         DataError: If a value is negative, no whole number, or above 2,147,483,647.
     """
     array = picture.array.view(np.uint8) if picture.array.dtype == bool else picture.array
     if picture.palette is not None and (greys := _distinct_greys(array, picture.palette)) is not None:
-        array = greys[array]
+        used = np.unique(array)
+        n_greys, n_numbers = (np.isin(values, list(known)).sum() for values in (greys[used], used))
+        array = array if n_numbers > n_greys else greys[array]
     return _whole_numbers(path, array) if whole else array
 
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -21,6 +22,7 @@ from segassay.data.cases import read_seen_image
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError
 from segassay.io.images import write_bytes
+from segassay.io.volume_axes import axes_of
 from segassay_monai.ensemble.image_features import intensity_features, network_features
 from segassay_monai.ensemble.members import member_from_state
 from segassay_monai.ensemble.network import read_checkpoint, read_network_settings, read_record, residual_unet
@@ -39,6 +41,7 @@ __all__ = [
 FAMILIAR = "familiar.json"
 _MAX_IMAGES = 100
 _VERSION = 1
+_AXES = [[side, 2 + front, 4 + up] for side in (0, 1) for front in (0, 1) for up in (0, 1)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +53,16 @@ class Description:
             size that is unknown is NaN.
         network: `(n, features)` of `network_features` with this member.
         n_training: Rows of training and selection.
+        spacing_um: Size of a pixel along each axis `(n_training, axes)`, NaN where unknown; None if the file does not
+            say it, as those of earlier versions.
+        axes: Of the volumes of training and selection, such as `LPS`; None if they are unknown, or differ.
     """
 
     intensity: np.ndarray
     network: np.ndarray
     n_training: int
+    spacing_um: np.ndarray | None = None
+    axes: str | None = None
 
 
 def description_path(checkpoint: Path) -> Path:
@@ -102,13 +110,20 @@ def describe_training(checkpoint: Path, dataset: Dataset) -> Path:
     network, strides = read_member_network(checkpoint)
     training = _spaced([*member.train, *member.val])
     rows: list[tuple[np.ndarray, np.ndarray]] = []
+    spacings: list[tuple[float, ...]] = []
+    axes: set[str | None] = set()
     for case in [*training, *_spaced(member.held_out)]:
         picture = read_seen_image(dataset, case)
         own = network_features(picture.array, network, strides)
         rows.append((intensity_features(picture.array, picture.spacing_um), own))
+        n_axes = picture.array.ndim - 1
+        if len(rows) <= len(training):
+            spacings.append(picture.spacing_um or (math.nan,) * n_axes)
+            axes.add(axes_of(picture.affine, n_axes))
     intensity, features = (np.array(column) for column in zip(*rows, strict=True))
+    one = axes.pop() if len(axes) == 1 else None
     path = description_path(checkpoint)
-    write_bytes(path, description_bytes(Description(intensity, features, len(training))))
+    write_bytes(path, description_bytes(Description(intensity, features, len(training), np.array(spacings), one)))
     return path
 
 
@@ -119,10 +134,13 @@ def description_bytes(description: Description, **more: int) -> bytes:
         description: The numbers.
         more: Further entries.
     """
+    spacing = description.spacing_um
     content = {
         "version": _VERSION,
         **more,
         "n_training": description.n_training,
+        **({} if description.axes is None else {"axes": description.axes}),
+        **({} if spacing is None else {"spacing_um": [_numbers(row) for row in spacing]}),
         "intensity": [_numbers(row) for row in description.intensity],
         "network": [_numbers(row) for row in description.network],
     }
@@ -172,9 +190,21 @@ def parse_description(text: str, path: Path) -> Description:
         usable = intensity.ndim == network.ndim == 2 and len(intensity) == len(network) >= n_training > 0
         if not usable or content["version"] != _VERSION or not np.isfinite(network).all():
             raise ValueError("rows are missing")
+        axes, spacing = content.get("axes"), _spacing(content.get("spacing_um"), n_training)
+        if axes is not None and sorted(map("LRPAIS".find, axes)) not in _AXES:
+            raise ValueError("axes are unknown")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _undescribed(path, error) from error
-    return Description(intensity, network, n_training)
+    return Description(intensity, network, n_training, spacing, axes)
+
+
+def _spacing(rows: Any, n_training: int) -> np.ndarray | None:
+    if rows is None:
+        return None
+    spacing = np.array(rows, dtype=float)
+    if spacing.ndim != 2 or len(spacing) != n_training or (spacing <= 0).any():
+        raise ValueError("sizes of pixels are missing")
+    return spacing
 
 
 def _undescribed(path: Path, error: Exception) -> DataError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from segassay.data.names import natural_key
 from segassay.errors import DataError, UsageError, number_of
 from segassay.io.images import Picture, read_image
 from segassay.io.kept_pictures import file_version
+from segassay.io.volume_axes import CANONICAL, turn_to
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.network import read_record
 
@@ -44,7 +45,7 @@ class Member:
     train: tuple[str, ...]
     val: tuple[str, ...]
     held_out: tuple[str, ...]
-    seen_images: tuple[str, ...]  # `image_hash` of `train` and `val`, which also finds renamed copies
+    seen_images: tuple[str, ...]  # `image_hashes` of `train` and `val`, which also find renamed and turned copies
     seen_subjects: tuple[
         str, ...
     ]  # of `train` and `val`, with their dataset: other images of an animal are not independent
@@ -240,28 +241,49 @@ def _case_names(text: str, dataset: Dataset) -> list[str]:
     return [name for word in text.strip("[]()").split(",") if (name := word.strip(" '\""))]
 
 
-def image_hash(dataset: Dataset, case: str) -> str:
+def image_hashes(dataset: Dataset, case: str) -> tuple[str, ...]:
     """SHA-256 of the pixels of an image, of all channels that a network sees; the same in every file format.
 
     Files that this process read before and that have not changed are not read again.
+
+    Returns:
+        As `pixel_hashes`.
     """
     files = [file_version(path) for path in image_files(dataset, case)]
     if None in files:
-        return pixel_hash(read_seen_image(dataset, case).array)
+        return _hashes_of(dataset, case)
     key = (*files, tuple(dataset.segmented), tuple(dataset.names_in_files))
     if key not in _HASHES:
         if len(_HASHES) >= _MOST_HASHES:
             _HASHES.clear()
-        _HASHES[key] = pixel_hash(read_seen_image(dataset, case).array)
+        _HASHES[key] = _hashes_of(dataset, case)
     return _HASHES[key]
 
 
 _MOST_HASHES = 10_000
-_HASHES: dict[tuple[Any, ...], str] = {}
+_HASHES: dict[tuple[Any, ...], tuple[str, ...]] = {}
+
+
+def _hashes_of(dataset: Dataset, case: str) -> tuple[str, ...]:
+    picture = read_seen_image(dataset, case)
+    return pixel_hashes(picture.array, picture.affine)
+
+
+def pixel_hashes(array: np.ndarray, affine: np.ndarray | None = None) -> tuple[str, ...]:
+    """SHA-256 of the pixels of an image `(C, *spatial)`; of a NIfTI volume that is stored in other axes also in RAS.
+
+    Two volumes that hold the same voxels in other orders, by their affines, share one of them.
+
+    Args:
+        array: The image.
+        affine: Of a NIfTI; None if unknown.
+    """
+    turn = turn_to(CANONICAL, affine, array.ndim - 1)
+    return (pixel_hash(array), *([] if turn is None else [pixel_hash(turn.to(array))]))
 
 
 def pixel_hash(array: np.ndarray) -> str:
-    """SHA-256 of the pixels of an image `(C, *spatial)`, as `image_hash`."""
+    """SHA-256 of the pixels of an image `(C, *spatial)` as it is stored."""
     return hashlib.sha256(f"{array.shape}".encode() + array.astype("<f4").tobytes()).hexdigest()
 
 
@@ -284,16 +306,23 @@ def subject_of(dataset: Dataset, name: str) -> str:
     return f"{dataset.name}: {name}"
 
 
-def seen_by(members: Sequence[Member], dataset: Dataset, case: str, subject: str, pixels: str | None = None) -> str:
+def seen_by(
+    members: Sequence[Member], dataset: Dataset, case: str, subject: str, pixels: Collection[str] | None = None
+) -> str:
     """Name of a member that has seen this image (by content or name) or its subject; empty if there is none.
 
-    `pixels` is the `image_hash`, if it is known.
+    `pixels` are the `image_hashes`, if they are known.
     """
-    pixels = image_hash(dataset, case) if pixels is None else pixels
+    pixels = image_hashes(dataset, case) if pixels is None else pixels
     for member in members:
         same_dataset = member.dataset == dataset.name
-        if pixels in member.seen_images or (same_dataset and case in member.train + member.val):
+        if has_seen(member, pixels) or (same_dataset and case in member.train + member.val):
             return member.name
         if subject and subject_of(dataset, subject) in member.seen_subjects:
             return f"{member.name} (subject {subject})"
     return ""
+
+
+def has_seen(member: Member, pixels: Collection[str]) -> bool:
+    """Whether an image with one of these `image_hashes` was in the training of a member."""
+    return not set(pixels).isdisjoint(member.seen_images)

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from ignite.engine import Engine, Events
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from scipy import ndimage
 
@@ -367,23 +369,36 @@ def _metrics(summary: pd.DataFrame, own_target: str, ensemble: str, classes: Cla
 
 
 def show(summary: pd.DataFrame, own_target: str, not_scored: Sequence[str]) -> None:
-    """Print the scores as a table."""
-    table = Table(title="Held-out images, means over n images")
-    of_class = ["class"] if "class" in summary else []
-    for column in ("prediction", "compared with", *of_class):
-        table.add_column(column, no_wrap=True)
-    for column in ("F1", "precision", "recall", "Dice", "n"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in summary.itertuples():
-        target = str(row.annotator_a) + (" *" if row.annotator_a == own_target else "")
-        numbers = [f"{getattr(row, measure):.3f}" for measure in ("f1", "precision", "recall", "dice")]
-        names = [str(summary.at[row.Index, name]) for name in of_class]
-        table.add_row(str(row.annotator_b), target, *names, *numbers, str(row.n_cases))
+    """Print the scores as a table; with classes as one for each target, in which each class has a row."""
     console = Console()
-    console.print(table)
+    named = summary.assign(
+        prediction=summary["annotator_b"].astype(str),
+        target=[f"{name} *" if name == own_target else str(name) for name in summary["annotator_a"]],
+    )
+    if "class" not in summary:
+        columns = {"prediction": "prediction", "target": "compared with"}
+        console.print(_score_table("Held-out images, means over n images", named, columns))
+    else:
+        for target, rows in named.groupby("target", sort=False):
+            once = rows.assign(prediction=rows["prediction"].mask(rows["prediction"].duplicated(), ""))
+            title = f"Held-out images compared with {target}, means over n images"
+            console.print(_score_table(title, once, {"prediction": "prediction", "class": "class"}))
     console.print("F1: objects matched at an overlap (IoU) above one half; Dice: overlap of pixels.", highlight=False)
     console.print(
         "* the models' own training target; do not compare these scores with those of raters", highlight=False
     )
     if not_scored:
         logger.warning(f"{len(not_scored)} held-out case(s) have no mask to compare with: {', '.join(not_scored[:5])}")
+
+
+def _score_table(title: str, rows: pd.DataFrame, names: Mapping[str, str]) -> Table:
+    """Scores of some rows; `names` are the columns before them, each with its heading."""
+    table = Table(title=escape(title), box=SIMPLE_HEAD, pad_edge=False)
+    for heading in names.values():
+        table.add_column(heading, overflow="fold")
+    for heading in ("F1", "precision", "recall", "Dice", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for _, row in rows.iterrows():
+        numbers = [f"{row[measure]:.3f}" for measure in ("f1", "precision", "recall", "dice")]
+        table.add_row(*(escape(str(row[name])) for name in names), *numbers, str(row["n_cases"]))
+    return table

@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 
 from segassay.io.images import Picture, is_nifti
+from segassay.io.volume_axes import Turn, turn_to
 from segassay.masks.objects import counted_pixels, label_objects
 from segassay.masks.properties import object_properties
 from segassay.masks.touching import split_touching
@@ -28,8 +29,9 @@ from segassay_monai.ensemble.network import NetworkSettings, read_network_settin
 from segassay_monai.ensemble.prediction import case_arrays, on_cpu
 from segassay_monai.ensemble.touching import touching_objects
 from segassay_monai.ensemble.uncertainty import uncertainty_row
-from segassay_monai.prediction.familiar import Familiar, read_familiar
+from segassay_monai.prediction.familiar import Familiar, read_axes, read_familiar
 from segassay_monai.prediction.models import Model
+from segassay_monai.prediction.turned import prediction_back
 
 __all__ = ["CasePrediction", "Options", "Predictor", "axes_of", "load_predictor", "predict_case"]
 
@@ -68,6 +70,7 @@ class Predictor:
         device: Where it predicts.
         options: How images are predicted.
         familiar: Compares images with those of the training; None if the model does not hold what they were like.
+        axes: Of the volumes of the training, such as `LPS`; None if they are unknown, or differ.
     """
 
     network: EnsembleNet
@@ -75,6 +78,11 @@ class Predictor:
     device: torch.device
     options: Options
     familiar: Familiar | None
+    axes: str | None = None
+
+    def turn_of(self, picture: Picture) -> Turn | None:
+        """How a volume is put into the axes of the training; None if it has them, or these or its own are unknown."""
+        return turn_to(self.axes, picture.affine, picture.array.ndim - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +146,8 @@ def load_predictor(model: Model, options: Options) -> Predictor:
     ensemble = EnsembleNet(
         network, model.checkpoints, inferer, options.flips, backend, settings.classes, settings.objects
     )
-    return Predictor(ensemble, settings, device, options, read_familiar(model.checkpoints, str(device)))
+    familiar = read_familiar(model.checkpoints, str(device))
+    return Predictor(ensemble, settings, device, options, familiar, read_axes(model.checkpoints))
 
 
 @torch.no_grad()
@@ -156,6 +165,8 @@ def predict_case(
 ) -> CasePrediction:
     """Predict one image.
 
+    The network sees a volume in the axes of its training; all that is returned has those of the file.
+
     Args:
         predictor: The model.
         case: Name of the case.
@@ -170,14 +181,15 @@ def predict_case(
     Raises:
         PredictionError: If the image has another number of channels or axes than the network, or NaN pixels.
     """
-    image = as_float(picture.array[list(seen)] if seen else picture.array)
+    pixels, turn = picture.array[list(seen)] if seen else picture.array, predictor.turn_of(picture)
+    image = as_float(pixels if turn is None else turn.to(pixels))
     check_image(path, image, predictor.settings.in_channels, predictor.settings.spatial_dims)
     normalised = NormalisePercentiled("image")({"image": image})["image"][None].to(predictor.device)
     with torch.autocast(predictor.device.type, enabled=predictor.device.type == "cuda"):
         predictor.network(normalised)
     last = predictor.network.last
     assert last is not None, "the network has just predicted"
-    prediction = on_cpu(last)
+    prediction = on_cpu(last) if turn is None else prediction_back(on_cpu(last), turn)
     arrays = case_arrays(prediction, order)
     mask, prob = arrays["masks"], arrays["prob"]
     counted = counted_pixels(np.ones(mask.shape, dtype=bool), ignore=ignore, region=region)

@@ -37,11 +37,20 @@ from segassay_monai.ensemble.familiar import (
     read_member_network,
 )
 from segassay_monai.ensemble.image_features import Pixels, feature_counts, intensity_features, network_features
-from segassay_monai.ensemble.members import image_hash
+from segassay_monai.ensemble.members import has_seen, image_hashes
 from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.models import REGISTERED, find_model
 
-__all__ = ["NOT_COMPARED", "Familiar", "Space", "describe_members", "distances", "make_space", "read_familiar"]
+__all__ = [
+    "NOT_COMPARED",
+    "Familiar",
+    "Space",
+    "describe_members",
+    "distances",
+    "make_space",
+    "read_axes",
+    "read_familiar",
+]
 
 logger = logging.getLogger("segassay")
 
@@ -86,29 +95,35 @@ class Familiar:
         network: That of the member.
         strides: Of the network.
         pixel_sizes: Logarithm (to base 2) of the area or volume of a pixel in µm of each training image that has one.
+        spacings: Logarithm (to base 2) of the size of a pixel along each axis `(n, axes)` of these images; None if the
+            model does not say it, as those of earlier versions.
     """
 
     space: Space
     network: nn.Module
     strides: Sequence[Sequence[int]]
     pixel_sizes: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    spacings: np.ndarray | None = None
 
-    def pixel_ratio(self, spacing_um: Sequence[float] | None) -> float | None:
-        """How much longer the side of a pixel is than in the training, where no training image is like that.
+    def pixel_ratios(self, spacing_um: Sequence[float] | None) -> tuple[float, ...] | None:
+        """How much longer a pixel is along each axis than in the training, where no training image is like that.
 
         Args:
-            spacing_um: Size of a pixel along each axis; None if it is unknown.
+            spacing_um: Size of a pixel along each axis, in the axes of the training; None if it is unknown.
 
         Returns:
-            Its geometric mean over the axes, in parts of the median of the training; None if a training image is within
-            a quarter of it, or a size is unknown.
+            In parts of the median of the training; where only the areas or volumes of its pixels are known, all are
+            their geometric mean. None if the side of a pixel is within a quarter of that of a training image along each
+            axis and in its geometric mean, or a size is unknown.
         """
         if spacing_um is None or not len(self.pixel_sizes):
             return None
-        differences = (np.log2(np.prod(np.asarray(spacing_um, dtype=float))) - self.pixel_sizes) / len(spacing_um)
-        if abs(differences).min() <= np.log2(NOT_RESAMPLED) + 1e-6:
+        limit, own = np.log2(NOT_RESAMPLED) + 1e-6, np.log2(np.asarray(spacing_um, dtype=float))
+        means = own.mean() - self.pixel_sizes / len(own)
+        along = means[:, None] if self.spacings is None else own - self.spacings
+        if max(abs(means).min(), abs(along).min(axis=0).max()) <= limit:
             return None
-        return float(2 ** np.median(differences))
+        return tuple(np.broadcast_to(2 ** np.median(along, axis=0), len(own)).tolist())
 
     def compare(self, image: np.ndarray | Pixels, spacing_um: Sequence[float] | None = None) -> dict[str, Any]:
         """Compare one image with those of the training.
@@ -151,13 +166,26 @@ def read_familiar(checkpoints: Sequence[Path], device: str = "cpu") -> Familiar 
             logger.info(f"images unlike the training: the limit is rough, it comes from {n}")
         _check_columns(Path(checkpoint), description)
         network, strides = read_member_network(Path(checkpoint))
-        sizes = description.intensity[: description.n_training, -1]
-        return Familiar(space, network.to(device), strides, sizes[~np.isnan(sizes)])
+        sizes, spacings = description.intensity[: description.n_training, -1], description.spacing_um
+        known = ~np.isnan(sizes)
+        along = None if spacings is None else np.log2(spacings[known])
+        return Familiar(space, network.to(device), strides, sizes[known], along)
     else:
         logger.info("the model does not say what its training images were like, so new ones are not compared with them")
         return None
     logger.info(f"the model was trained on fewer than {_FEWEST} images, so new ones are not compared with them")
     return None
+
+
+def read_axes(checkpoints: Sequence[Path]) -> str | None:
+    """Axes of the volumes that members were trained on, such as `LPS`; None if they are unknown, or differ.
+
+    Raises:
+        DataError: As from `read_familiar`.
+    """
+    found = [read_description(Path(checkpoint)) for checkpoint in checkpoints]
+    axes = {description.axes for description in found if description is not None}
+    return axes.pop() if len(axes) == 1 else None
 
 
 def _check_columns(checkpoint: Path, description: Description) -> None:
@@ -194,7 +222,7 @@ def describe_members(model: str | os.PathLike[str], dataset: Dataset) -> list[Pa
         if description_path(checkpoint).is_file():
             continue
         for case in (*member.train, *member.val):
-            if case in dataset.images and image_hash(dataset, case) not in member.seen_images:
+            if case in dataset.images and not has_seen(member, image_hashes(dataset, case)):
                 what = f"is not the image that {checkpoint} was trained on"
                 raise DataError.of(dataset.images[case], what, "give the dataset of the training")
         written.append(describe_training(checkpoint, dataset))

@@ -22,6 +22,7 @@ import torch
 
 from segassay.data.named_channels import INTENSITY
 from segassay.io.images import image_shape
+from segassay.io.volume_axes import CANONICAL, TurnedWindows, turn_to
 from segassay.io.windows import Windows, open_windows, strips_of
 from segassay.masks.objects import counted_pixels
 from segassay_monai.ensemble.classes import TOUCHING
@@ -115,6 +116,11 @@ class LargePixels:
         strips = (strip[number] for number in range(self.shape[0]) for strip in strips_of(self.image, height))
         return pixel_hash_of_parts(self.shape, strips)
 
+    def hashes(self) -> tuple[str, ...]:
+        """As `ensemble.members.pixel_hashes`."""
+        turn = turn_to(CANONICAL, self.image.frame.affine, len(self.shape) - 1)
+        return (self.hash(), *([] if turn is None else [LargePixels(TurnedWindows(self.image, turn)).hash()]))
+
 
 @torch.no_grad()
 def predict_large(
@@ -157,7 +163,9 @@ def predict_large(
     """
     frame = image.frame if spacing_um is None else dataclasses.replace(image.frame, spacing_um=spacing_um)
     options, known = predictor.options, predictor.familiar
-    run = WindowRun(predictor, seen or image)
+    pixels, turn = seen or image, predictor.turn_of(image.frame)
+    learned = pixels if turn is None else TurnedWindows(pixels, turn)
+    run = WindowRun(predictor, learned)
     classes, is_touching = predictor.settings.classes, predictor.settings.objects == TOUCHING
     kept: dict[str, Any] = {"keep_maps": "uncertainty" in save, "keep_depth": is_touching}
     arrays = LargeArrays(work, frame.array.shape[1:], **kept, classes=classes)
@@ -165,6 +173,9 @@ def predict_large(
     areas = _Areas(ignore, region)
     for window in run.windows():
         maps, masks = run.predict(window)
+        if turn is not None:
+            window = turn.window_back(window, frame.array.shape[1:])
+            maps, masks = {kind: turn.back(values) for kind, values in maps.items()}, [turn.back(m) for m in masks]
         sums.add(maps, masks, areas.counted(window))
         arrays.write(window, maps)
     size, spacing = options.min_object_size, frame.spacing_um
@@ -177,7 +188,7 @@ def predict_large(
     counts = _counts(objects, n_counted, _columns(measured, len(frame.array), channels))
     if classes:
         counts |= _drawn(arrays, image, measured, len(objects))
-    unlike = dict(NOT_COMPARED) if known is None else known.compare(LargePixels(seen or image), frame.spacing_um)
+    unlike = dict(NOT_COMPARED) if known is None else known.compare(LargePixels(learned), frame.spacing_um)
     return LargePrediction(files, objects, counts, sums.row(), frame.spacing_um, unlike)
 
 

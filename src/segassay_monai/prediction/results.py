@@ -5,8 +5,9 @@ records -> cases.csv, objects.csv, annotations.csv, review.csv, report.html; exp
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.data.named_channels import INTENSITY
+from segassay.data.spacings import NOT_RESAMPLED
 from segassay.errors import number_of, shortlist
 from segassay.io.stored_tables import StoredTable
 from segassay.io.workbooks import write_workbook
@@ -156,17 +158,35 @@ def _without_names(records: Mapping[str, Record]) -> list[str]:
 
 
 def _of_other_pixels(records: Mapping[str, Record]) -> list[str]:
-    """What is said of images whose pixels are larger or smaller than those of the training."""
-    ratios = {case: record["pixel_ratio"] for case, record in records.items() if "pixel_ratio" in record}
-    if not ratios:
-        return []
-    low, high = min(ratios.values()), max(ratios.values())
-    times = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
-    return [
-        f"{len(ratios)} of {number_of(len(records), 'image')} {'has' if len(ratios) == 1 else 'have'} pixels {times} "
-        f"times as wide as those of the training ({shortlist(list(ratios))}): nothing is resampled, so bring them to "
-        "the pixel size of the training, or do not trust these masks"
-    ]
+    """What is said of images whose pixels are longer or shorter than those of the training, and along which axis."""
+    ratios = {case: record["pixel_ratios"] for case, record in records.items() if "pixel_ratios" in record}
+    uneven = [case for case, along in ratios.items() if max(along) > min(along) * NOT_RESAMPLED]
+    even = {case: math.prod(along) ** (1 / len(along)) for case, along in ratios.items() if case not in uneven}
+    notes = []
+    if even:
+        notes.append(
+            f"{_have_pixels(even, records)} {_range(even.values())} times as wide as those of the training "
+            f"({shortlist(list(even))}): nothing is resampled, so bring them to the pixel size of the training, or do "
+            "not trust these masks"
+        )
+    if uneven:
+        *first, last = (f"{_range(axis)} times" for axis in zip(*(ratios[case] for case in uneven), strict=True))
+        notes.append(
+            f"{_have_pixels(uneven, records)} {', '.join(first)} and {last} as long along the axes of the file as "
+            f"those of the training ({shortlist(uneven)}): nothing is resampled, so store the axes in the order of the "
+            "training, slices along the same one, with an affine that says so, or bring them to the pixel size of the "
+            "training; else do not trust these masks"
+        )
+    return notes
+
+
+def _have_pixels(cases: Collection[str], records: Mapping[str, Record]) -> str:
+    return f"{len(cases)} of {number_of(len(records), 'image')} {'has' if len(cases) == 1 else 'have'} pixels"
+
+
+def _range(numbers: Iterable[float]) -> str:
+    low, *_, high = (f"{number:.3g}" for number in sorted([*numbers] * 2))
+    return low if low == high else f"{low} to {high}"
 
 
 def _of_experiment(

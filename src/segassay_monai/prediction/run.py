@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -34,7 +33,7 @@ from segassay_monai.bundle.unchanged import process_unchanged
 from segassay_monai.ensemble.backends import check_backend
 from segassay_monai.ensemble.classes import TOUCHING, names_of, same_classes
 from segassay_monai.ensemble.errors import PredictionError
-from segassay_monai.ensemble.members import pixel_hash, seen_by
+from segassay_monai.ensemble.members import has_seen, pixel_hashes, seen_by
 from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.case import Options, Predictor, load_predictor, predict_case
 from segassay_monai.prediction.familiar import NOT_COMPARED
@@ -371,21 +370,30 @@ def _in_memory(
     if of_classes:  # of regions, an object can hide another one in the label image
         n, area = len(found.objects), counts["region_area_px"]
         counts |= {"n_objects": n, "density": n / area if area else float("nan")}
-    known = predictor.familiar
-    unlike = NOT_COMPARED if known is None else known.compare(seen, picture.spacing_um)
+    known, turn = predictor.familiar, predictor.turn_of(picture)
+    learned = seen if turn is None else turn.to(seen)
+    unlike = NOT_COMPARED if known is None else known.compare(learned, picture.spacing_um)
     return {
-        **_pixel_ratio(predictor, picture.spacing_um),
+        **_pixel_ratios(predictor, picture, picture.spacing_um),
         "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | of_classes | dict(unlike),
         "objects": objects_of(found.objects),
-        "held_out": _held_out(model, images, case, seen),
+        "held_out": _held_out(model, images, case, partial(pixel_hashes, seen, picture.affine)),
         "files": write_files(out, found, save) | write_thumbnail(out, found),
     }
 
 
-def _pixel_ratio(predictor: Predictor, spacing_um: Sequence[float] | None) -> dict[str, float]:
-    """`pixel_ratio` of an image whose pixels are larger or smaller than those of the training; else nothing."""
-    ratio = None if predictor.familiar is None else predictor.familiar.pixel_ratio(spacing_um)
-    return {} if ratio is None else {"pixel_ratio": round(ratio, 3)}
+def _pixel_ratios(predictor: Predictor, picture: Picture, spacing_um: Sequence[float] | None) -> dict[str, list[float]]:
+    """`pixel_ratios` of an image whose pixels are longer or shorter than those of the training; else nothing.
+
+    They belong to the axes of the file.
+    """
+    if predictor.familiar is None or spacing_um is None:
+        return {}
+    turn = predictor.turn_of(picture)
+    ratios = predictor.familiar.pixel_ratios(spacing_um if turn is None else turn.lengths(spacing_um))
+    if ratios is None:
+        return {}
+    return {"pixel_ratios": [round(ratio, 3) for ratio in (ratios if turn is None else turn.lengths_back(ratios))]}
 
 
 def _order(images: Images) -> Sequence[str]:
@@ -427,10 +435,10 @@ def _by_windows(
     of_classes = _counts_of_classes([name for name, _ in predictor.settings.classes], found.objects)
     row = case_row(found.counts, found.summary, found.spacing_um, large.frame.array.ndim - 1)
     return {
-        **_pixel_ratio(predictor, found.spacing_um),
+        **_pixel_ratios(predictor, large.frame, found.spacing_um),
         "row": row | of_classes | found.unlike,
         "objects": objects_of(found.objects),
-        "held_out": _held_out(model, images, case, LargePixels(seen)),
+        "held_out": _held_out(model, images, case, LargePixels(seen).hashes),
         "files": found.files,
     }
 
@@ -439,14 +447,14 @@ def _relative(path: Path, place: Path) -> str:
     return path.relative_to(place).as_posix() if path != place else path.name
 
 
-def _held_out(model: Model, images: Images, case: str, image: np.ndarray | LargePixels) -> bool | None:
-    """Whether no member was trained on an image; None if it is not known."""
+def _held_out(model: Model, images: Images, case: str, hashes: Callable[[], Sequence[str]]) -> bool | None:
+    """Whether no member was trained on an image with these `pixel_hashes`; None if it is not known."""
     if not model.members:
         return None
-    pixels = pixel_hash(image) if isinstance(image, np.ndarray) else image.hash()
+    pixels = hashes()
     if images.dataset is not None:
         return not seen_by(model.members, images.dataset, case, images.subjects[case], pixels)
-    return False if any(pixels in member.seen_images for member in model.members) else None
+    return False if any(has_seen(member, pixels) for member in model.members) else None
 
 
 def _failure(path: Path, error: Exception) -> dict[str, str]:

@@ -15,7 +15,7 @@ import torch
 from segassay.data.dataset import Dataset, data_hash, strata, units_of
 from segassay.errors import DataError, UsageError
 from segassay_monai.ensemble.classes import SEPARATE, Classes, names_of, plain_classes
-from segassay_monai.ensemble.members import Member, image_hash, read_members, seen_by, subject_of
+from segassay_monai.ensemble.members import Member, image_hashes, read_members, seen_by, subject_of
 from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
 from segassay_monai.targets import check_target, is_labelled, strategy_of
 from segassay_monai.training.assignment import assign_folds, number_subjects, strata_of
@@ -83,7 +83,8 @@ def plan_member(
     train, val = tuple(seen.index[~is_val]), tuple(seen.index[is_val])
     held_out = tuple(table.index[folds == fold])
     earlier = [] if initialise_from is None else _read_initial(dataset, Path(initialise_from), held_out)
-    images = [image_hash(dataset, case) for case in train + val] + [i for m in earlier for i in m.seen_images]
+    images = [pixels for case in train + val for pixels in image_hashes(dataset, case)]
+    images += [pixels for m in earlier for pixels in m.seen_images]
     subjects = [subject_of(dataset, name) for name in seen["subject"] if name]
     subjects += [subject for m in earlier for subject in m.seen_subjects]
     return Member(

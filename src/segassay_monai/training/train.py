@@ -29,7 +29,7 @@ from segassay_monai.bundle.workflow import Workflow, running_config
 from segassay_monai.ensemble.classes import TOUCHING, Classes
 from segassay_monai.ensemble.familiar import describe_training
 from segassay_monai.ensemble.images import as_float, check_image
-from segassay_monai.ensemble.members import Member, image_hash
+from segassay_monai.ensemble.members import Member, has_seen, image_hashes
 from segassay_monai.ensemble.names import run_name
 from segassay_monai.ensemble.registry import log_model
 from segassay_monai.ensemble.stop import stop_between_steps
@@ -266,7 +266,7 @@ def _check_held_out(dataset: Dataset, member: Member) -> None:
         )
         raise DataError.of(dataset.folder, what, "choose another --fold")
     for case in member.held_out:
-        if image_hash(dataset, case) in member.seen_images:
+        if has_seen(member, image_hashes(dataset, case)):
             what = "is held out, but the same picture is in the training images"
             action = "remove one, or give both one `subject` in the experiment table"
             raise DataError.of(dataset.images[case], what, action)
