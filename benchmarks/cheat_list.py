@@ -17,6 +17,7 @@ from cheat_studies import (
     large_hand,
     large_object,
     mixed,
+    off_centre,
     one_hand,
     one_object,
     one_of_five,
@@ -24,6 +25,7 @@ from cheat_studies import (
     small_object,
     sound,
     sparse,
+    two_regions,
     unsteady,
     volumes,
 )
@@ -96,6 +98,8 @@ from cheating_masks import (
 )
 from cheating_with_care import (
     dim_in_one_group,
+    dim_in_one_region,
+    entered_again,
     exchangeable,
     larger_effect,
     lazy_raters,
@@ -104,7 +108,9 @@ from cheating_with_care import (
     members_of_mean,
     members_of_three,
     members_of_votes,
+    names_turned,
     rater_by_image_members,
+    same_shape,
     sham_raters,
     slices_added,
     slices_missed,
@@ -181,6 +187,9 @@ CHEATS = (
     Cheat("good on control images only", sound, only_control, VAL, "half is missed in one group"),
     Cheat("only the easy images", sound, easy_images, VAL, "the hard half was left out"),
     Cheat("six images entered four times", sound, four_times, ALL, "six images are too few to show anything"),
+    Cheat("six images entered four times, a pixel and a mask changed", sound, entered_again, ALL, "the same"),
+    Cheat("six images entered four times, raters' names turned", sound, names_turned, ALL, "the same"),
+    Cheat("one shape beside the centre", off_centre, same_shape, ALL, "no answer depends on the image"),
     Cheat("the raters' own consensus as prediction", sound, of_votes(lambda v: v > 0.5), ALL, "nothing was trained"),
     Cheat("the raters' own consensus, 1 px off", sound, of_votes(lambda v: v > 0.5, 1.0), ALL, "nothing was trained"),
     Cheat("the raters' own consensus, 2 px up and left", sound, shifted_votes, ALL, "nothing was trained"),
@@ -286,6 +295,9 @@ CHEATS = (
     Cheat("the raters' own consensus, members too", sound, members_of_votes(lambda v: v > 0.5), ALL, "the same"),
     Cheat("the dimmest 40 % of one group left out", sound, dim_in_one_group(0.4), VAL, "one group loses objects"),
     Cheat("raters differ, the dimmest 40 % of one group left out", mixed, dim_in_one_group(0.4), VAL, "the same"),
+    Cheat(
+        "the dimmest 40 % of one region left out", two_regions, dim_in_one_region(0.4), VAL, "a region loses objects"
+    ),
     Cheat("the effect made larger", sound, larger_effect, VAL, "objects were moved from one group to the other"),
     Cheat("a third dropped, two sham raters who do so too", sound, sham_raters(2), OBJ | VAL, "a third is missed"),
     Cheat("two lazy raters, half the image missed", sound, lazy_raters, OBJ | VAL, "half is missed"),
