@@ -377,10 +377,15 @@ def one_object(
     return put_together(images.astype(np.uint8), own, trained)
 
 
+def in_two_regions(study: Study) -> Study:
+    """The same; without regions, half of the images of each group are of another one."""
+    regions = tuple("CA1" if index // 2 % 2 else "CA3" for index in range(len(study.images)))
+    return replace(study, regions=study.regions or regions)
+
+
 def two_regions(seed: int) -> Study:
-    """As `sound`; half of the images of each group are of another region."""
-    study = sound(seed)
-    return replace(study, regions=tuple("CA1" if index // 2 % 2 else "CA3" for index in range(len(study.images))))
+    """As `sound`, in two regions."""
+    return in_two_regions(sound(seed))
 
 
 def off_centre(seed: int) -> Study:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from cheat_studies import About, Study, average, each_object, jittered, trained_again
+from cheat_studies import About, Study, average, each_object, in_two_regions, jittered, trained_again
 from cheating import (
     consensus,
     decided_by_votes,
@@ -105,7 +105,8 @@ def dim_in_one_region(share: float) -> Callable[[Study, Rng], Study]:
     """The same in the images of the last region."""
 
     def change(study: Study, rng: Rng) -> Study:
-        of_regions = dim_in_one_group(share)(replace(study, groups=study.regions), rng)
+        named = in_two_regions(study)
+        of_regions = dim_in_one_group(share)(replace(named, groups=named.regions), rng)
         return replace(of_regions, groups=study.groups)
 
     return change

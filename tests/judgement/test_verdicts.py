@@ -338,6 +338,16 @@ def test_masks_that_agree_with_raters_of_other_images_as_well_support_nothing(ho
     assert set(said(found).values()) == {None}
 
 
+def test_validity_says_how_much_of_what_raters_marked_does_not_count(honest: Findings) -> None:
+    rater = raters_of(annotator_kinds(honest.annotations))[0]
+    table = pd.DataFrame({"case": ["a", "b"], "rater": rater, "n_px": [60, 40], "n_px_counted": [60, 15]})
+    found = with_tables(honest, uncounted=table.assign(n_objects=[5, 5], n_objects_counted=[5, 0]))
+    summary = summarise(score_rows([]), found)
+    assert summary["validity"]["uncounted"] == {"pixels": 0.25, "objects": 0.5}
+    assert "25 % of the pixels and 50 % of the objects do not count" in summary["validity"]["sentence"]
+    assert "uncounted" not in summarise(score_rows([]), honest)["validity"]
+
+
 def test_leaving_out_images_supports_nothing(honest: Findings) -> None:
     counts = honest.tables.counts
     gone = counts["annotator"].eq(ENSEMBLES[0]) & counts["case"].isin(counts["case"].unique()[:8])

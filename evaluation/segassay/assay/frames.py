@@ -37,7 +37,7 @@ _TABLES = ("agreement", "distances", "leave_one_out", "counts", "raters")
 _OPTIONAL = (
     *("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts", "mirrored"),
     *("identical", "single_votes", "object_votes", "boundaries", "detections", "measured", "remeasured"),
-    *("surface_shares", "prob_votes", "recall_by_contrast", "elsewhere", "resembling"),
+    *("surface_shares", "prob_votes", "recall_by_contrast", "elsewhere", "resembling", "uncounted"),
 )
 """Tables that are not written if they have no rows."""
 

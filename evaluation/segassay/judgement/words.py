@@ -16,7 +16,7 @@ from segassay.judgement.amounts import AMOUNT_WITHIN
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import MIN_CASES, RATIOS, Criterion, Missing, Number, Shares, What, Why
 from segassay.judgement.judged import Judged
-from segassay.judgement.judgement import Judgement
+from segassay.judgement.judgement import Judgement, Uncounted
 from segassay.judgement.nearness import DICE_BLIND_ABOVE, NEAR, is_nearness, tolerance_in
 from segassay.judgement.raters_alone import APART, CONSISTENT_ABOVE, TOGETHER_ABOVE
 from segassay.judgement.sentences import (
@@ -375,7 +375,20 @@ def sentence(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) 
         " Subjects have very unequal numbers of images: the interval of a mean that is at its line lies on the wanted "
         f"side of it {LINE.words}."
     )
+    text += "" if judgement.uncounted is None else uncounted_in_words(judgement.uncounted)
     return f"{text}{left_out if is_shown else ''}{errs if judgement.supported and judgement.unequal else ''}"
+
+
+def uncounted_in_words(shares: Uncounted) -> str:
+    """How much of what raters marked does not count; empty if it is less than half a percent.
+
+    Example:
+        >>> uncounted_in_words(Uncounted(0.123, 0.4))
+        ' Of what raters marked, 12 % of the pixels and 40 % of the objects do not count.'
+    """
+    pixels, objects = (f"{share:.0%}".replace("%", " %") for share in (shares.pixels, shares.objects))
+    text = f" Of what raters marked, {pixels} of the pixels and {objects} of the objects do not count."
+    return text if max(shares.pixels, shares.objects) >= 0.005 else ""
 
 
 def _raters(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:

@@ -118,6 +118,8 @@ class Tables:
         resembling: `case, earlier, rater, distance, usual` of pairs of images in which most raters have nearly the same
             masks: how far a rater's mask is from the nearest one of the earlier image, and how far two raters usually
             are from each other in one image; of the same cells.
+        uncounted: Case × rater, only of cases with an ignored area, a region or a smallest size: `case, rater, n_px,
+            n_px_counted, n_objects, n_objects_counted`, all that the rater marked and what of it counts.
         identical: `case, annotator_a, annotator_b` of every two masks that mark the same pixels, at least one;
             `annotator_b` may be a consensus of all raters, `=staple`, `=majority`, `=union` or `=intersection`.
         single_votes: Case × annotator × (other) rater × number of further raters that mark a pixel: `case, annotator,
@@ -160,6 +162,7 @@ class Tables:
     mirrored: pd.DataFrame = field(default_factory=partial(_empty, "mirrored"))
     elsewhere: pd.DataFrame = field(default_factory=partial(_nothing_measured, ELSEWHERE_COLUMNS))
     resembling: pd.DataFrame = field(default_factory=partial(_nothing_measured, RESEMBLING_COLUMNS))
+    uncounted: pd.DataFrame = field(default_factory=partial(_empty, "uncounted"))
     identical: pd.DataFrame = field(default_factory=partial(_empty, "identical"))
     single_votes: pd.DataFrame = field(default_factory=partial(_empty, "single_votes"))
     object_votes: pd.DataFrame = field(default_factory=partial(_empty, "object_votes"))

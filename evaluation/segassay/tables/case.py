@@ -39,6 +39,7 @@ from segassay.tables.measured import measured_rows
 from segassay.tables.object_votes import object_votes
 from segassay.tables.plausible import identical_masks, mirrored_agreement
 from segassay.tables.single_votes import single_votes
+from segassay.tables.uncounted import uncounted
 
 __all__ = ["CASE_TABLES", "RATES", "TOLERANCES", "CaseRows", "CaseTable", "score_case"]
 
@@ -340,6 +341,10 @@ CASE_TABLES = {
     "mirrored": CaseTable({"case": str, "annotator": str, "rater": str, "dice": float}, mirrored_agreement),
     "identical": CaseTable(_PAIR, identical_masks),
     "cells": CaseTable({"case": str, "annotator": str, "cells": str}, cells_of),
+    "uncounted": CaseTable(
+        {"case": str, "rater": str} | dict.fromkeys(("n_px", "n_px_counted", "n_objects", "n_objects_counted"), int),
+        uncounted,
+    ),
     "single_votes": CaseTable(
         {"case": str, "annotator": str, "rater": str}
         | dict.fromkeys(("n_others", "n_with", "n_without", "n_marked_with", "n_marked_without"), int),

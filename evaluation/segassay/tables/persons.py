@@ -83,6 +83,7 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
         "mirrored": _of_others(_means(_renamed(tables.mirrored, persons))),
         "elsewhere": _means(_renamed(tables.elsewhere, persons)),
         "resembling": _means(_renamed(tables.resembling, persons)),
+        "uncounted": _means(_renamed(tables.uncounted, persons)),
         "boundaries": _pairs(tables.boundaries, persons, ranks),
         "single_votes": tables.single_votes[:0],
         "object_votes": tables.object_votes[:0],
