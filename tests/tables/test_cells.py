@@ -58,6 +58,16 @@ def test_discs_of_one_size_in_the_middle_of_every_image_are_not_the_same_image(t
     assert len(resembling_cases(by_program, RATERS).groupby(["case", "earlier"])) == 3
 
 
+def test_of_many_images_those_of_the_next_areas_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    images = [image(rng, *rng.uniform(40, 88, 2), radius=radius) for radius in range(8, 32, 2)]
+    cells = table_of(tmp_path, [*images, images[2], images[9]])
+    whole = resembling_cases(cells, RATERS)
+    assert set(zip(whole["case"], whole["earlier"], strict=True)) == {("12", "2"), ("13", "9")}
+    monkeypatch.setattr("segassay.tables.cells._N_NEAREST", 1)
+    pd.testing.assert_frame_equal(resembling_cases(cells, RATERS), whole)
+
+
 def test_empty_masks_resemble_nothing(tmp_path: Path) -> None:
     nothing = dict.fromkeys(RATERS, np.zeros(SHAPE, dtype=np.uint8))
     assert resembling_cases(table_of(tmp_path, [*drawn_images(3), nothing, nothing]), RATERS).empty

@@ -29,6 +29,10 @@ _N_CELLS = 256
 _N_ELSEWHERE = 8
 """Other images with which an annotator is compared, evenly spread: neighbours may be slices of one volume."""
 
+_N_NEAREST = 250
+"""Images with which an image is compared: those of which the median rater marks the next smaller and the next
+larger areas. Of up to 251 images these are all; of more, an image that is entered again has nearly the same area."""
+
 _SIDE_OF_COARSE = 16  # cells that are joined for a first comparison
 
 
@@ -156,21 +160,23 @@ def resembling_cases(cells: pd.DataFrame, raters: Sequence[str]) -> pd.DataFrame
     grids[~(np.nan_to_num(grids).sum(axis=(2, 3)) > 0)] = np.nan
     usual = _usual(grids)
     coarse = _joined_cells(grids[:, :, 0])
+    whole = coarse.sum(axis=2, keepdims=True)
+    by_size = np.argsort(_median(list(whole[:, :, 0].T)), kind="stable")  # images without a mask come last
+    rank = np.argsort(by_size)
     rows = []
     for place in range(1, len(cases)):
-        drawn = ~np.isnan(grids[place, :, 0, 0])
-        near = np.arange(place)
-        for of in (coarse.sum(axis=2, keepdims=True), coarse):  # which are never further apart than the cells
-            near = near[_most(_nearest(of[place], of[near]) <= LOOSE * usual, drawn)]
-        if not len(near):
-            continue
-        distance = _nearest(grids[place], grids[near])
+        near = by_size[max(rank[place] - _N_NEAREST, 0) : rank[place] + _N_NEAREST + 1]
+        near = np.sort(near[near < place])
+        drawn = ~np.isnan(whole[place, :, 0])
+        for of in (whole, coarse, grids):  # sums are never further apart than what they are sums of
+            distance = _nearest(of[place], of[near])
+            alike = _most(distance <= LOOSE * usual, drawn)
+            near, distance = near[alike], distance[alike]
         for earlier, of_raters in zip(near, distance, strict=True):
-            if _most(of_raters[None] <= LOOSE * usual, drawn)[0]:
-                rows += [
-                    (cases[place], cases[earlier], names[rater], float(of_raters[rater]), usual)
-                    for rater in np.flatnonzero(drawn)
-                ]
+            rows += [
+                (cases[place], cases[earlier], names[rater], float(of_raters[rater]), usual)
+                for rater in np.flatnonzero(drawn)
+            ]
     return pd.DataFrame(rows, columns=columns)
 
 
