@@ -202,8 +202,8 @@ def judged(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[dict[str
     normalised = normalised_counts(dataset, tables.counts, tables.measured)
     found = pd.DataFrame(columns=list(EFFECT_COLUMNS)) if normalised is None else effects(normalised)
     clusters = pd.Series({case: f"case {case}" for case in annotations["case"].unique()})
-    groups = None if dataset is None else strata(dataset)["group"]
-    findings = Findings(tables, annotations, clusters, found, normalised, groups=groups)
+    parts = None if dataset is None else strata(dataset)
+    findings = Findings(tables, annotations, clusters, found, normalised, parts=parts)
     return summarise(score_rows([]), findings), tables.counts
 
 
@@ -340,16 +340,20 @@ def one_object(
     n_cases: int = 16,
     scale: float = 1,
     of_consensus: float | None = None,
+    vary: float = 1,
+    place: float = 64,
 ) -> Study:
     """One object per image, whose outline raters draw inside, on, or outside; models copy their teacher's outline.
 
-    A larger scale makes objects and images larger, not the differences. All models of a consensus have the offset
+    A larger scale makes objects and images larger, not the differences. Objects lie near `place` along both axes, and
+    differ from image to image by less if `vary` is less than 1. All models of a consensus have the offset
     `of_consensus`, if it is given; else the median of the raters, or the mean of those that are not left out.
     """
     rng = np.random.default_rng([seed, 1])
     axes = np.indices((round(128 * scale),) * 2)
-    centres, radii = scale * rng.uniform(54, 74, (n_cases, 2)), scale * rng.uniform(28, 36, n_cases)
-    stretch = rng.uniform(0.8, 1.25, n_cases)
+    centres = scale * rng.uniform(place - 10 * vary, place + 10 * vary, (n_cases, 2))
+    radii = scale * rng.uniform(32 - 4 * vary, 32 + 4 * vary, n_cases)
+    stretch = rng.uniform(0.8, 1.25, n_cases) ** vary
 
     def drawn(offset: float, wobble_px: float) -> np.ndarray:
         masks = []
@@ -371,6 +375,22 @@ def one_object(
         [20 + 100 * (np.hypot(axes[0] - y, axes[1] - x) < r) for (y, x), r in zip(centres, radii, strict=True)]
     )
     return put_together(images.astype(np.uint8), own, trained)
+
+
+def in_two_regions(study: Study) -> Study:
+    """The same; without regions, half of the images of each group are of another one."""
+    regions = tuple("CA1" if index // 2 % 2 else "CA3" for index in range(len(study.images)))
+    return replace(study, regions=study.regions or regions)
+
+
+def two_regions(seed: int) -> Study:
+    """As `sound`, in two regions."""
+    return in_two_regions(sound(seed))
+
+
+def off_centre(seed: int) -> Study:
+    """One object per image, nearly always in one place beside the centre, whose outline raters draw differently."""
+    return one_object(seed, (-3, -1.5, 0, 1.5, 3), n_cases=24, vary=0.25, place=44, of_consensus=0.0)
 
 
 def small_object(seed: int) -> Study:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from cheat_studies import About, Study, average, each_object, jittered, trained_again
+from cheat_studies import About, Study, average, each_object, in_two_regions, jittered, trained_again
 from cheating import (
     consensus,
     decided_by_votes,
+    four_times,
     remade,
     votes,
 )
@@ -98,6 +99,45 @@ def dim_in_one_group(share: float) -> Callable[[Study, Rng], Study]:
         return study.with_masks({name: study.masks[name] & ~gone for name in study.of_consensus})
 
     return change
+
+
+def dim_in_one_region(share: float) -> Callable[[Study, Rng], Study]:
+    """The same in the images of the last region."""
+
+    def change(study: Study, rng: Rng) -> Study:
+        named = in_two_regions(study)
+        of_regions = dim_in_one_group(share)(replace(named, groups=named.regions), rng)
+        return replace(of_regions, groups=study.groups)
+
+    return change
+
+
+def entered_again(study: Study, rng: Rng, n_cases: int = 6) -> Study:
+    """Enter the first images four times; a pixel of every mask is another, and one rater marks nothing."""
+    again = four_times(study, rng, n_cases)
+    masks = {}
+    for name, mask in again.masks.items():
+        masks[name] = mask.copy()
+        for image in masks[name]:
+            image[tuple(rng.integers(0, image.shape))] ^= True
+    for place in range(len(again.images)):
+        masks[study.raters[place // n_cases % len(study.raters)]][place] = False
+    return again.with_masks(masks)
+
+
+def names_turned(study: Study, rng: Rng, n_cases: int = 6) -> Study:
+    """Enter the first images four times, each time with the raters' names in another order."""
+    again = four_times(study, rng, n_cases)
+    stacks = np.stack([again.masks[name] for name in study.raters])
+    for place in range(len(again.images)):
+        stacks[:, place] = np.roll(stacks[:, place], place // n_cases, axis=0)
+    return again.with_masks(dict(zip(study.raters, stacks, strict=True)))
+
+
+def same_shape(study: Study, rng: Rng) -> Study:
+    """Members of one shape, the same in every image: what most raters mark in most images."""
+    share = votes(study).mean(axis=0)
+    return from_base(study, np.broadcast_to(share > 0.5, study.images.shape).copy(), rng, 1.0, 0.0)
 
 
 def larger_effect(study: Study, rng: Rng) -> Study:

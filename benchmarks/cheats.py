@@ -57,6 +57,8 @@ HONEST: dict[str, tuple[Start, str]] = {
     "raters differ": (cheat_studies.mixed, "reliability"),
     "one object, good outlines": (partial(one_object, offsets=(-0.5, 0, 0.5)), "objectivity reliability"),
     "one object, raters 4 px apart": (one_object, "reliability"),
+    "sound, two regions": (cheat_studies.two_regions, "objectivity reliability validity"),
+    "one object beside the centre": (cheat_studies.off_centre, "reliability"),
     "large object": (cheat_studies.large_object, "objectivity reliability validity"),
     "large object, raters half a pixel apart": (
         partial(cheat_studies.large_object, offsets=(-0.5, -0.25, 0, 0.25, 0.5)),

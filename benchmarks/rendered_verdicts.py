@@ -76,7 +76,7 @@ def verdicts_of(kind: str, seed: int) -> dict[str, bool | None]:
     clusters = "subject " + strata(dataset)["subject"]
     assert dataset.experiment is not None
     found = effects(normalise(tables.counts, dataset.experiment, "control"))
-    judged = judge(Findings(tables, annotations, clusters, found, groups=strata(dataset)["group"]))
+    judged = judge(Findings(tables, annotations, clusters, found, parts=strata(dataset)))
     return {quality: judgement.supported for quality, judgement in judged.items()}
 
 

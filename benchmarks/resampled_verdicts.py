@@ -44,7 +44,7 @@ def drawn_again(table: pd.DataFrame, cases: Sequence[str]) -> pd.DataFrame:
 def verdicts(found: Findings, cases: Sequence[str]) -> dict[str, bool | None]:
     """Verdicts on these images, which may repeat; each is a subject of its own."""
     assert found.normalised is not None
-    assert found.groups is not None
+    assert found.parts is not None
     of_tables = {field.name: getattr(found.tables, field.name) for field in dataclasses.fields(found.tables)}
     tables = {
         name: drawn_again(table, cases) if isinstance(table, pd.DataFrame) and "case" in table else table
@@ -58,7 +58,7 @@ def verdicts(found: Findings, cases: Sequence[str]) -> dict[str, bool | None]:
         pd.Series([f"case {name}" for name in names], index=names),
         effects(normalised),
         normalised,
-        groups=pd.Series(found.groups.reindex(cases).to_numpy(), index=names),
+        parts=found.parts.reindex(cases).set_axis(names),
     )
     return {quality: one.supported for quality, one in judge(again).items()}
 
@@ -76,8 +76,7 @@ def main() -> None:
     tables = build_tables(dataset, annotations, n_jobs=1)
     normalised = normalised_counts(dataset, tables.counts, tables.measured)
     strata_of_cases = strata(dataset)
-    groups = strata_of_cases["group"]
-    found = Findings(tables, annotations, pd.Series(dtype=str), pd.DataFrame(), normalised, groups=groups)
+    found = Findings(tables, annotations, pd.Series(dtype=str), pd.DataFrame(), normalised, parts=strata_of_cases)
     places = [part.index.to_numpy() for _, part in strata_of_cases.groupby(["group", "region"], sort=True)]
     rng, rows = np.random.default_rng(0), []
     for n in chosen.images:

@@ -241,3 +241,11 @@ def test_a_spacing_is_shown_in_the_unit_of_its_file(tmp_path: Path, name: str, u
     (tmp_path / "dataset.yaml").write_text(f"spacing_um: {[0.7] * n_axes}\n")
     (found,) = [problem.what for problem in check_dataset(tmp_path).warnings if problem.kind == "spacing-settings"]
     assert found.startswith(f"spacing_um is {' × '.join(['0.7'] * n_axes)} µm, but {name} says {text}")
+
+
+@pytest.mark.parametrize(("size", "is_told"), [(30, False), (36, True)])
+def test_objects_that_do_not_count_are_told_from_five_percent_on(tmp_path: Path, size: int, is_told: bool) -> None:
+    """Of three images with 5, 6 and 5 objects of 30, 36 and 42 pixels, by two raters."""
+    found = check_dataset(_make(tmp_path, {"anna": _binary, "ben": _binary}, {"min_object_size": size}))
+    told = [problem.what for problem in found.warnings if problem.kind == "uncounted"]
+    assert told == ["0% of the pixels and 31% of the objects that raters marked do not count"] * is_told

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from segassay.judgement import amounts as amounts_module
 from segassay.judgement.amounts import amounts
-from segassay.judgement.criteria import Criterion, What
+from segassay.judgement.criteria import Criterion, Number, What
 from segassay.judgement.judged import Judged
 
 RATERS = ("anna", "ben", "cleo")
@@ -15,7 +16,9 @@ N = 24  # images, half of them treated
 TREATED = np.arange(N) % 2 == 1
 
 
-def criteria(of_model: np.ndarray, of_raters: np.ndarray, groups: list[str] | None = None) -> dict[What, Criterion]:
+def criteria(
+    of_model: np.ndarray, of_raters: np.ndarray, groups: list[str] | None = None, column: str = "group"
+) -> dict[What, Criterion]:
     """The criteria of the number of objects `(N,)` and `(N, R)`."""
     cases = pd.Index([f"{number:02d}" for number in range(N)])
     columns = dict(zip([*RATERS, "net"], [*of_raters.T, of_model], strict=True))
@@ -26,7 +29,7 @@ def criteria(of_model: np.ndarray, of_raters: np.ndarray, groups: list[str] | No
     )
     names = ["treated" if treated else "control" for treated in TREATED] if groups is None else groups
     found = SimpleNamespace(
-        tables=SimpleNamespace(counts=counts), groups=pd.Series(names, index=cases) if names else None,
+        tables=SimpleNamespace(counts=counts), parts=pd.DataFrame({column: names}, index=cases) if names else None,
         amount=lambda column: column,
     )  # fmt: skip
     return {one.of: one for one in amounts(evidence, Judged(("net",)), found)}
@@ -56,7 +59,9 @@ def test_what_is_missed_in_one_group_only_shows_beside_the_other(share, spread, 
         (of * model)[chosen].mean() / np.median(raters, axis=1)[chosen].mean()
         for of, chosen in ((1.0, ~TREATED), (1 - share, TREATED))
     )
-    assert one.rests_on.value == pytest.approx(first / second if one.rests_on.against == "control" else second / first)
+    assert one.rests_on.value == pytest.approx(
+        first / second if one.rests_on.against == "group control" else second / first
+    )
     assert one.met is met
 
 
@@ -84,3 +89,25 @@ def test_raters_who_differ_in_their_effects_widen_the_line():
     effects = np.where(TREATED[:, None], np.array([0.6, 1.0, 1.7]), 1.0)
     assert criteria(model * np.where(TREATED, 0.65, 1.0), raters)[What.AMOUNT_OF_GROUP].met is False
     assert criteria(model * np.where(TREATED, 0.65, 1.0), raters * effects)[What.AMOUNT_OF_GROUP].met
+
+
+@pytest.mark.parametrize("column", ["group", "region", "batch"])
+def test_what_is_missed_in_one_of_several_parts_is_not_hidden_by_the_others(column):
+    model, raters = drawn()
+    parts = [f"{place % 2}" for place in range(N)]
+    assert criteria(model, raters, parts, column)[What.AMOUNT_OF_GROUP].met
+    one = criteria(np.where(np.array(parts) == "1", 0.6 * model, model), raters, parts, column)[What.AMOUNT_OF_GROUP]
+    assert one.met is False
+    assert one.rests_on.against.startswith(f"{column} ")
+
+
+def test_parts_with_few_images_are_named_and_do_not_count():
+    model, raters = drawn()
+    one = criteria(model, raters, ["few"] * 5 + ["many"] * (N - 5), "region")[What.SMALL_PARTS]
+    assert (one.met, one.counts, one.missing[0].names) == (None, False, ("region few", "region many"))
+    assert What.SMALL_PARTS not in criteria(model, raters, ["all"] * N, "region")
+
+
+def test_of_many_parts_one_is_refuted_by_a_longer_interval():
+    number = Number(0.62, 0.53, 0.73, 12, "net", "region a")
+    assert [amounts_module._not_beyond(number, 4 / 3, amounts_module._reach(n)).met for n in (1, 40)] == [False, None]

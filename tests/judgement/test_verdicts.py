@@ -13,14 +13,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from segassay.data.annotations import raters_of
 from segassay.judgement import amounts, preconditions, verdicts
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import Number, What, Why
 from segassay.judgement.evidence import evidence_of, mean_of
 from segassay.judgement.summary import summarise
 from segassay.judgement.words import RULES, sentence
-from segassay.qualities.scores.table import THRESHOLD, Findings, score_rows
+from segassay.qualities.scores.table import THRESHOLD, Findings, annotator_kinds, score_rows
 from segassay.simulation.study_tables import BIASED, NULL, SimulatedStudy, simulate_tables
+from segassay.tables.cells import RESEMBLING_COLUMNS
 
 SMALL = {"n_seeds": 1, "n_consensus_seeds": 4, "seed_sd": 0.005, "n_subjects": 15, "count_effects": (1.0, 1.4)}
 FOUR = {"log_count_bias": (0.0,) * 4, "agreeableness": (0.0,) * 4, "n_regions": 1}  # one can be left out of them
@@ -309,15 +311,41 @@ def test_images_in_which_nobody_marks_anything_do_not_count(honest: Findings) ->
         assert said(found)[quality] is None
 
 
-def test_an_image_entered_again_does_not_count(honest: Findings) -> None:
-    counts, cases = honest.tables.counts, honest.tables.counts["case"].unique()
-    first = counts[counts["case"].isin(cases[:6])].set_index(["case", "annotator"])[["n_objects", "area_px"]]
-    origin = dict(zip(cases, [*cases[:6]] * (len(cases) // 6 + 1), strict=False))
-    keys = [(origin[case], name) for case, name in counts[["case", "annotator"]].itertuples(index=False)]
-    again = first.loc[keys].set_axis(counts.index)
-    found = with_tables(honest, counts=counts.assign(n_objects=again["n_objects"], area_px=again["area_px"]))
+@pytest.mark.parametrize(
+    ("far", "n_near", "again"), [(0.0, 4, True), (0.09, 3, True), (0.0, 2, False), (0.11, 4, False)]
+)
+def test_an_image_entered_again_does_not_count(honest: Findings, far: float, n_near: int, again: bool) -> None:
+    """If masks of most of four raters are nearer to those of an earlier image than a tenth of what raters differ."""
+    cases, raters = honest.tables.counts["case"].unique(), raters_of(annotator_kinds(honest.annotations))
+    rows = [
+        (case, cases[place % 6], rater, far * 0.2 if number < n_near else 0.2, 0.2)
+        for place, case in enumerate(cases)
+        if place >= 6
+        for number, rater in enumerate(raters)
+    ]
+    assert len(raters) == 4
+    found = with_tables(honest, resembling=pd.DataFrame(rows, columns=list(RESEMBLING_COLUMNS)))
     for quality in QUALITIES:
-        assert any(why is Why.FEW_CASES for _, why in whys(found, quality)), quality
+        assert any(why is Why.FEW_CASES for _, why in whys(found, quality)) == again, quality
+
+
+def test_masks_that_agree_with_raters_of_other_images_as_well_support_nothing(honest: Findings) -> None:
+    elsewhere = honest.tables.elsewhere
+    of_judged = elsewhere["annotator"].isin(ENSEMBLES)
+    found = with_tables(honest, elsewhere=elsewhere.assign(elsewhere=elsewhere["elsewhere"].mask(of_judged, 1.0)))
+    for quality in QUALITIES:
+        assert (What.OWN_IMAGE, Why.NO_BETTER_THAN_ELSEWHERE) in whys(found, quality)
+    assert set(said(found).values()) == {None}
+
+
+def test_validity_says_how_much_of_what_raters_marked_does_not_count(honest: Findings) -> None:
+    rater = raters_of(annotator_kinds(honest.annotations))[0]
+    table = pd.DataFrame({"case": ["a", "b"], "rater": rater, "n_px": [60, 40], "n_px_counted": [60, 15]})
+    found = with_tables(honest, uncounted=table.assign(n_objects=[5, 5], n_objects_counted=[5, 0]))
+    summary = summarise(score_rows([]), found)
+    assert summary["validity"]["uncounted"] == {"pixels": 0.25, "objects": 0.5}
+    assert "25 % of the pixels and 50 % of the objects do not count" in summary["validity"]["sentence"]
+    assert "uncounted" not in summarise(score_rows([]), honest)["validity"]
 
 
 def test_leaving_out_images_supports_nothing(honest: Findings) -> None:

@@ -18,6 +18,7 @@ OF_VERSION = {
     4: "f25c95a942326254e32aca70a579a115797257330ae4dc309166046a078cae1c",
     5: "eb44b7786999777719baa1cb26525ebeda2bd9910fd869748ad6469fb412b4ee",
     6: "2bc56c7c14ca4c1ab6640ec47be1716fc6d6f09887d44bf46e8893d586b343b2",
+    7: "89cbbc6021ec213177a4087ca659cd9b9f0689b152e25c0be996fe4d03dc68d2",
 }
 """Version of the rules -> hash of their lines and texts. Add a line for a new version; never change one."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.data.annotations import ANNOTATION_COLUMNS
+from segassay.data.design import PARTS
 from segassay.data.named_channels import INTENSITY, intensities_in
 from segassay.errors import SegAssayError
 from segassay.io.stored_tables import StoredTable
@@ -36,7 +37,7 @@ _TABLES = ("agreement", "distances", "leave_one_out", "counts", "raters")
 _OPTIONAL = (
     *("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts", "mirrored"),
     *("identical", "single_votes", "object_votes", "boundaries", "detections", "measured", "remeasured"),
-    *("surface_shares", "prob_votes", "recall_by_contrast"),
+    *("surface_shares", "prob_votes", "recall_by_contrast", "elsewhere", "resembling", "uncounted"),
 )
 """Tables that are not written if they have no rows."""
 
@@ -74,9 +75,9 @@ def frames_of(found: Results) -> dict[str, pd.DataFrame]:
         frames["specifications"] = found.specifications
     if len(found.strategies):
         frames["strategies"] = found.strategies
-    for name, of_cases in (("subject", found.subjects), ("group", found.groups)):
-        if of_cases.ne("").any():
-            frames[f"{name}s"] = of_cases.rename_axis("case").rename(name).reset_index()
+    for name, of_cases in (("subjects", found.subjects.to_frame("subject")), ("groups", found.parts)):
+        if (said := (of_cases != "").any()).any():
+            frames[name] = of_cases.loc[:, said].rename_axis("case").reset_index()
     for name in _OPTIONAL:
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)
@@ -101,10 +102,8 @@ def results_of(name: str, frames: Mapping[str, pd.DataFrame], summary: dict[str,
     annotations = frames["annotations"]
     given = {table: frames[table] for table in (*_TABLES, *_OPTIONAL) if table in frames}
     missing = given.pop("missing", pd.DataFrame(columns=["annotator", "case"], dtype=object))
-    unknown = pd.Series("", index=annotations["case"].unique())
-    subjects, groups = (
-        frames[f"{name}s"].set_index("case")[name] if f"{name}s" in frames else unknown for name in ("subject", "group")
-    )
+    unknown = pd.DataFrame({"case": annotations["case"].unique()})
+    subjects, parts = (frames.get(name, unknown).set_index("case") for name in ("subjects", "groups"))
     nothing = pd.DataFrame(columns=[*STRATEGY_COLUMNS, *STRATEGY_FIELDS])
     return Results(
         name=name,
@@ -117,8 +116,8 @@ def results_of(name: str, frames: Mapping[str, pd.DataFrame], summary: dict[str,
         not_judged=frames["not_judged"],
         strategies=frames.get("strategies", nothing),
         summary=summary,
-        subjects=subjects,
-        groups=groups,
+        subjects=subjects.reindex(columns=["subject"], fill_value="")["subject"],
+        parts=parts.reindex(columns=list(PARTS), fill_value=""),
         people=people_of(annotations),
         of_classes={table: frames[table] for table in CLASS_TABLES if table in frames},
     )

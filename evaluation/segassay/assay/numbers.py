@@ -16,6 +16,7 @@ from segassay.checks.check import problems_of
 from segassay.checks.report import listed
 from segassay.data.annotations import raters_of
 from segassay.data.dataset import Dataset, strata, units_of
+from segassay.data.design import PARTS, STRATA
 from segassay.data.facets import is_exchangeable
 from segassay.io.images import HeldImage, holds_outlines, read_grid
 from segassay.io.progress import show_progress
@@ -77,7 +78,8 @@ def compute_results(
     found, checks, choices, normalised = _effects(dataset, tables, annotations)
     seen, people = by_person(tables, annotations)
     scored = replace(seen, counts=areas_in_mm(seen.counts, seen.measured))
-    subjects, groups = (_of_cases(dataset, annotations, column) for column in ("subject", "group"))
+    known = _of_cases(dataset, annotations)
+    subjects, parts = known["subject"], known[list(PARTS)]
     clusters = units_of(subjects)
     scores = build_scores(scored, people, clusters)
     margin = Findings.equivalence_margin if dataset is None else dataset.settings.equivalence_margin
@@ -85,7 +87,7 @@ def compute_results(
     if seen is not tables:
         of_people = _effects(dataset, seen, people)[0], *_effects(dataset, seen, people)[2:]
     apart: dict[str, Any] = {"specifications": of_people[1], "test_cases": _test_cases(dataset)}
-    apart |= {"of_volumes": _are_volumes(annotations), "groups": groups}
+    apart |= {"of_volumes": _are_volumes(annotations), "parts": parts}
     findings = Findings(scored, people, clusters, of_people[0], of_people[2], margin, **apart)
     further, not_judged = further_measures(findings)
     scores, not_judged = without_names(by_quality([scores, further]), not_judged, people)
@@ -98,7 +100,7 @@ def compute_results(
         summary["policy"]["warnings"] = listed(problems_of(dataset, n_jobs=n_jobs), dataset.folder)
     compared = strategy_table(findings)
     judged = (scores, not_judged, compared, summary)
-    return Results(name, annotations, tables, found, checks, choices, *judged, subjects, people, groups=groups)
+    return Results(name, annotations, tables, found, checks, choices, *judged, subjects, people, parts=parts)
 
 
 def _effects(
@@ -161,10 +163,10 @@ def _test_cases(dataset: Dataset | None) -> list[str]:
     return [] if dataset is None else strata(dataset).query("split == 'test'").index.tolist()
 
 
-def _of_cases(dataset: Dataset | None, annotations: pd.DataFrame, column: str) -> pd.Series:
-    """Case -> its subject or group, empty where the experiment does not name it."""
+def _of_cases(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.DataFrame:
+    """Case × what the experiment says of it, empty where it says nothing."""
     cases = annotations["case"].unique()
-    return pd.Series("", index=cases) if dataset is None else strata(dataset)[column].reindex(cases)
+    return pd.DataFrame("", cases, list(STRATA)) if dataset is None else strata(dataset).reindex(cases)
 
 
 def _policy(dataset: Dataset | None, annotations: pd.DataFrame, tables: Tables, subjects: pd.Series) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class MaskFacts:
         path: Its file.
         numbers: Those of a label image, in which every object has its own number; None for a binary mask.
         n_objects: Objects that count: inside the region, not ignored, not too small.
+        n_drawn: All objects, those that do not count too.
         n_pixels: Pixels of the whole image.
         foreground_px: Foreground of the whole image.
         counted_px: Foreground inside the region and not ignored.
@@ -42,6 +43,7 @@ class MaskFacts:
     path: Path
     numbers: Numbers | None
     n_objects: int
+    n_drawn: int
     n_pixels: int
     foreground_px: int
     counted_px: int

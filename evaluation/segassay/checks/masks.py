@@ -35,6 +35,10 @@ _TOO_MUCH = 0.5
 """Share of an image, or of a rater's foreground, from which an ignored area or a mask gets a warning."""
 
 
+_MUCH_UNCOUNTED = 0.05
+"""Share of what all raters marked from which a warning says that it does not count."""
+
+
 def check_ignored(dataset: Dataset, case: str) -> tuple[np.ndarray | None, list[Problem]]:
     """The ignored area of a case, None if it has none or it cannot be read; and its problems."""
     ignore, problems = _read_area(dataset, case, dataset.ignore, read_case_ignore)
@@ -117,6 +121,7 @@ def _mask_facts(
         path=path,
         numbers=None if mask.dtype == bool or holds_outlines(path) else numbers_of(mask),
         n_objects=n_objects,
+        n_drawn=n_objects if ignore is None and region is None and min_size <= 1 else number_of_objects(mask),
         n_pixels=mask.size,
         foreground_px=int(np.count_nonzero(mask)),
         counted_px=int(np.count_nonzero(counted_pixels(mask, **counted))),
@@ -145,6 +150,7 @@ def across_masks(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Probl
     """Problems that appear when the masks of all cases are compared."""
     yield from _reserved_names(dataset)
     yield from _areas_missing(dataset)
+    yield from _uncounted(dataset, cases)
     yield from _rater_problems(dataset, cases)
     yield from _numbers_that_are_classes(dataset, cases)
     yield from _split_objects(dataset, cases)
@@ -172,6 +178,28 @@ def _areas_missing(dataset: Dataset) -> Iterator[Problem]:
             "warning",
             kind="region-missing",
         )
+
+
+def _uncounted(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem]:
+    """What no model can miss, because it does not count: of all masks of which nothing else says so."""
+    of_raters = [[facts.masks[rater] for facts in cases if rater in facts.masks] for rater in dataset.raters]
+    masks = [mask for of in of_raters if any(mask.n_objects for mask in of) for mask in of if not _is_told(mask)]
+    n_px, counted_px = sum(mask.foreground_px for mask in masks), sum(mask.counted_px for mask in masks)
+    n_drawn, n_objects = sum(mask.n_drawn for mask in masks), sum(mask.n_objects for mask in masks)
+    if not n_px:
+        return
+    shares = (1 - counted_px / n_px, 1 - n_objects / n_drawn)
+    if max(shares) < _MUCH_UNCOUNTED:
+        return
+    pixels, objects = (f"{max(share, 0):.0%}" for share in shares)
+    what = f"{pixels} of the pixels and {objects} of the objects that raters marked do not count"
+    action = "check ignored areas, region masks and min_object_size: nobody sees what a model misses there"
+    yield Problem(str(dataset.folder), what, action, "warning", kind="uncounted")
+
+
+def _is_told(mask: MaskFacts) -> bool:
+    """Whether a warning says of this very mask that most of it does not count."""
+    return mask.foreground_px > 0 and (not mask.counted_px or mask.ignored_px > _TOO_MUCH * mask.foreground_px)
 
 
 def swapped(masks: Sequence[MaskFacts]) -> bool:

@@ -16,6 +16,9 @@ from segassay.io.text_tables import read_text_table
 STRATA = ("group", "region", "subject", "batch", "split")
 """Columns of the experiment table that describe a case."""
 
+PARTS = ("group", "region", "batch")
+"""Those of them that divide the cases into parts, in which a model may be worse than in the others."""
+
 
 _DATE = re.compile(
     r"\d{1,2}[. -]+[^\W\d]{3,4}\.?([. -]+\d{2,4})?|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|[^\W\d]{3}[. -]+\d{2,4}"

@@ -1,19 +1,21 @@
-"""Are there as many objects, is as much marked, is it as bright as raters find, in all images and in each group?
+"""Are there as many objects, is as much marked, is it as bright as raters find, in all images and in each part?
 
-counts of raters and of judged annotators (N,), groups  ->  ratios with intervals  ->  criteria
+counts of raters and of judged annotators (N,), parts (N,)  ->  ratios with intervals  ->  criteria
 
-An annotator who misses a part of the objects in one group adds to the effect of that group. F1 hardly shows it, and the
-conclusion need not change.
+A part is a group, region or batch of the experiment. An annotator who misses a share of the objects in one group adds
+to the effect of that group. F1 hardly shows it, and the conclusion need not change.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
+import scipy
 
+from segassay.data.design import PARTS
 from segassay.data.named_channels import intensities_in
-from segassay.judgement.criteria import MIN_CASES, Criterion, Number, What, within
+from segassay.data.names import natural_key
+from segassay.judgement.criteria import MIN_CASES, Criterion, Number, What, Why, undecided, within
 from segassay.judgement.evidence import Evidence, index, median_over
 from segassay.judgement.judged import Judged
 from segassay.judgement.preconditions import MIN_RATERS_FOR_CEILING
@@ -24,26 +26,27 @@ __all__ = ["AMOUNTS", "AMOUNT_WITHIN", "amounts"]
 
 AMOUNT_WITHIN = 4 / 3
 """Factor between an amount and that of the median rater, a quarter less or a third more; if raters usually differ by
-more among themselves, their usual factor. Also between that factor in a group and in the other groups."""
+more among themselves, their usual factor. Also between that factor in a part of the images and in the others."""
 
 AMOUNTS = ("n_objects", "area_px")
 """Columns of the table of counts that are compared with the median rater, and the intensity of each channel."""
 
 
 def amounts(evidence: Evidence, judged: Judged, found: Findings) -> Iterator[Criterion]:
-    """Criteria of each amount: that of all images, and that of each group of the experiment beside the other groups.
+    """Criteria of each amount: that of all images, and that of each group, region and batch beside the other images.
 
-    A group counts if the median rater marks something in `MIN_CASES` of its images, and in as many of the others.
+    A part is judged if the median rater marks something in `MIN_CASES` of its images, and in as many of the others.
+    Smaller ones are named by a criterion that does not count.
 
     Args:
         evidence: All comparisons.
         judged: The judged annotators; at least one.
-        found: Gives the table of counts, and the groups.
+        found: Gives the table of counts, and the parts.
     """
     counts = found.tables.counts
     known = [amount for amount in (*AMOUNTS, *intensities_in(list(counts))) if counts[amount].notna().any()]
     names = [*evidence.raters, *judged.names]
-    groups = _groups(evidence, found)
+    parts = _parts(evidence, found)
     for amount in known:
         table = evidence.counts.pivot(index="case", columns="annotator", values=amount)
         values = table.reindex(index=evidence.cases, columns=names).astype(float).to_numpy()
@@ -52,32 +55,56 @@ def amounts(evidence: Evidence, judged: Judged, found: Findings) -> Iterator[Cri
         factor = AMOUNT_WITHIN if evidence.exchangeable else max(AMOUNT_WITHIN, _usual_factor(of_raters))
         numbers = [_amount(evidence, own[:, k], usual, name, amount) for k, name in enumerate(judged.names)]
         yield _furthest([within(What.AMOUNT, number, factor) for number in numbers], called)
-        inside = [groups == group for group in sorted(set(groups) - {""})]
-        inside = [one for one in inside if min(((usual > 0) & of).sum() for of in (one, ~one)) >= MIN_CASES]
-        beside = [
-            _amount_beside(evidence, own[:, k], usual, one, name, groups[one][0])
-            for k, name in enumerate(judged.names)
-            for one in inside
-        ]
+        large = {
+            part: one for part, one in parts.items() if min(((usual > 0) & of).sum() for of in (one, ~one)) >= MIN_CASES
+        }
+        reach = _reach(len({frozenset((one.tobytes(), (~one).tobytes())) for one in large.values()}))
+        beside = []
+        for part, one in large.items():
+            factor = AMOUNT_WITHIN if evidence.exchangeable else max(AMOUNT_WITHIN, _usual_beside(of_raters, one))
+            numbers = [
+                _amount_beside(evidence, own[:, k], usual, one, name, part) for k, name in enumerate(judged.names)
+            ]
+            beside += [_not_beyond(number, factor, reach) for number in numbers]
         if beside:
-            factor = AMOUNT_WITHIN if evidence.exchangeable else max(AMOUNT_WITHIN, _usual_beside(of_raters, inside))
-            yield _furthest([_not_beyond(What.AMOUNT_OF_GROUP, number, factor) for number in beside], called)
+            yield _furthest(beside, called)
+        if small := [part for part in parts if part not in large]:
+            yield replace(undecided(What.SMALL_PARTS, Why.SMALL_PARTS, names=small), measure=called, counts=False)
 
 
-def _groups(evidence: Evidence, found: Findings) -> np.ndarray:
-    """`(N,)`, group of each image in the experiment; empty without one."""
-    of = pd.Series(dtype=object) if found.groups is None else found.groups
-    return of.reindex(evidence.cases).fillna("").to_numpy(dtype=object)
+def _parts(evidence: Evidence, found: Findings) -> dict[str, np.ndarray]:
+    """Name of each part, such as `region CA1`, -> `(N,)`, whether an image is in it; none if there is only one."""
+    if found.parts is None:
+        return {}
+    table = found.parts.reindex(index=evidence.cases, columns=list(PARTS)).astype(object).fillna("")
+    inside = {
+        f"{column} {name}": (table[column] == name).to_numpy()
+        for column in PARTS
+        for name in sorted(set(table[column]) - {""}, key=natural_key)
+    }
+    return {name: one for name, one in inside.items() if not one.all()}
 
 
-def _not_beyond(what: What, number: Number | None, factor: float) -> Criterion:
-    """As `within`, but met if the value alone is between 1 / factor and factor.
+def _reach(n: int) -> float:
+    """How many times as long an interval is that holds for all of so many parts together (Bonferroni)."""
+    return float(scipy.stats.norm.ppf(1 - 0.025 / max(n, 1)) / scipy.stats.norm.ppf(0.975))
 
-    Groups are small: to place the whole interval there would take a multiple of the images that all else takes.
+
+def _not_beyond(number: Number | None, factor: float, reach: float) -> Criterion:
+    """As `within`, but met if the value alone is between 1 / factor and factor, and refuted by a longer interval.
+
+    Parts are small: to place the whole interval there would take a multiple of the images that all else takes. Of
+    several, the furthest is beyond the line by chance more often than one.
     """
+    what = What.AMOUNT_OF_GROUP
     found = within(what, number, factor)
-    if number is not None and 1 / factor < number.value < factor and number.low < number.value < number.high:
-        return Criterion(what, True, number, line=factor) if number.n_cases >= MIN_CASES else found
+    if number is None or number.n_cases < MIN_CASES:
+        return found
+    if 1 / factor < number.value < factor and number.low < number.value < number.high:
+        return Criterion(what, True, number, line=factor)
+    low, high = (number.value * (end / number.value) ** reach for end in (number.low, number.high))
+    if found.met is False and low <= factor and high >= 1 / factor:
+        return undecided(what, Why.EITHER_SIDE, number, factor)
     return found
 
 
@@ -94,12 +121,12 @@ def _amount(evidence: Evidence, own: np.ndarray, usual: np.ndarray, name: str, a
 
 
 def _amount_beside(
-    evidence: Evidence, own: np.ndarray, usual: np.ndarray, inside: np.ndarray, name: str, group: str
+    evidence: Evidence, own: np.ndarray, usual: np.ndarray, inside: np.ndarray, name: str, part: str
 ) -> Number | None:
-    """The same in a group, divided by that in all others: what an annotator adds to the effect of this group."""
+    """The same in a part, divided by that in all others: what an annotator adds to the effect of this group."""
     both = np.where(np.isnan(own + usual)[:, None], np.nan, np.stack([own, usual], axis=1))
     values = np.hstack([np.where(of[:, None], both, np.nan) for of in (inside, ~inside)])
-    return index(evidence, values, _ratio_of_ratios, LOGARITHM, target=name, against=group)
+    return index(evidence, values, _ratio_of_ratios, LOGARITHM, target=name, against=part)
 
 
 def _ratio_of_ratios(means: np.ndarray) -> np.ndarray:
@@ -119,14 +146,12 @@ def _usual_factor(of_raters: np.ndarray) -> float:
     return float(np.exp(np.median(np.abs(np.log(ratios))))) if len(ratios) else 1.0
 
 
-def _usual_beside(of_raters: np.ndarray, inside: Sequence[np.ndarray]) -> float:
-    """The same of a group beside the others: the largest over the groups."""
-    factors = [1.0]
-    for one in inside:
-        ratios = [_ratios_to_others(of_raters[of]) for of in (one, ~one)]
-        if len(ratios[0]) == len(ratios[1]) > 0:
-            factors.append(float(np.exp(np.median(np.abs(np.log(ratios[0] / ratios[1]))))))
-    return max(factors)
+def _usual_beside(of_raters: np.ndarray, inside: np.ndarray) -> float:
+    """The same of a part beside the other images."""
+    ratios = [_ratios_to_others(of_raters[of]) for of in (inside, ~inside)]
+    if not len(ratios[0]) == len(ratios[1]) > 0:
+        return 1.0
+    return float(np.exp(np.median(np.abs(np.log(ratios[0] / ratios[1])))))
 
 
 def _ratios_to_others(of_raters: np.ndarray) -> np.ndarray:

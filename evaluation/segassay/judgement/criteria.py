@@ -55,6 +55,7 @@ class What(Enum):
     MEMBERS = auto()
     COMPLETE = auto()
     CREDIBLE = auto()
+    OWN_IMAGE = auto()
     PLAUSIBLE = auto()
     NEUTRAL = auto()
     IMPRINT = auto()
@@ -65,6 +66,7 @@ class What(Enum):
     TO_MODELS = auto()
     AMOUNT = auto()
     AMOUNT_OF_GROUP = auto()
+    SMALL_PARTS = auto()
     CONCORDANCE = auto()
     TOGETHER = auto()
     APART = auto()
@@ -80,6 +82,7 @@ class Why(Enum):
 
     NO_NUMBER = auto()
     FEW_CASES = auto()
+    SMALL_PARTS = auto()
     NO_INTERVAL = auto()
     SATURATED = auto()
     CONSTANT = auto()
@@ -95,6 +98,7 @@ class Why(Enum):
     SOME_IMAGES = auto()
     NO_MASKS = auto()
     NO_BETTER_THAN_MIRRORED = auto()
+    NO_BETTER_THAN_ELSEWHERE = auto()
     TOO_ALIKE = auto()
     KNOWS_VOTES = auto()
     FOLLOWS_A_RATER = auto()
@@ -302,7 +306,9 @@ def judging(criteria: Sequence[Criterion]) -> tuple[Criterion, ...]:
     saturated = [_is_saturated(one) for one in criteria]
     if all(saturated):
         return tuple(criteria)
-    return tuple(replace(one, counts=not silent) for one, silent in zip(criteria, saturated, strict=True))
+    return tuple(
+        replace(one, counts=one.counts and not silent) for one, silent in zip(criteria, saturated, strict=True)
+    )
 
 
 def _is_saturated(one: Criterion) -> bool:

@@ -42,6 +42,11 @@ SHARED = 0.5
 """Share of images with the same masks from which two annotators are copies of each other."""
 
 
+ENTERED_AGAIN = 0.1
+"""Distance of the masks of two images, as a share of the usual distance of two raters in one image: whoever draws an
+image again differs by more than a tenth of what two raters do, so that masks which are nearer were not drawn twice."""
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """All comparisons of an evaluation by image.
@@ -54,9 +59,10 @@ class Evidence:
         careless: Raters whose masks agree with the others no better than their mirror images; they take no part.
         pairs: Measure -> agreement of all pairs.
         others: Measure -> agreement with C₋r, `(N, K)`, and the column of each annotator and rater r.
-        repeated: `(N,)`, whether all raters' masks have the numbers of an earlier image: the image was entered again.
+        repeated: `(N,)`, whether most raters have nearly the masks of an earlier image: the image was entered again.
         marks: `(N, annotators)`, whether an annotator marks any object.
         mirrored: Dice of mirrored masks, one column per annotator and rater.
+        elsewhere: Dice with the raters minus that of masks of other images, one column per annotator.
         identical: Share of images, of those in which both mark something, in which two annotators have the same mask.
         single_votes: Annotator -> rows of `Tables.single_votes`.
         object_votes: Annotator who is no rater -> rows of `Tables.object_votes`.
@@ -79,6 +85,7 @@ class Evidence:
     repeated: np.ndarray
     marks: pd.DataFrame
     mirrored: pd.DataFrame
+    elsewhere: pd.DataFrame
     identical: dict[tuple[str, str], float]
     single_votes: Mapping[str, pd.DataFrame]
     object_votes: Mapping[str, pd.DataFrame]
@@ -150,6 +157,11 @@ class Evidence:
         mirrored, column = self._mirrored
         places = [column.get((name, rater), -1) for rater in self.raters]
         gap = median_over(self.with_raters(name, DICE) - mirrored[:, places])
+        return np.where(self.marked([name]), gap, np.nan)
+
+    def above_elsewhere(self, name: str) -> np.ndarray:
+        """`(N,)`, Dice minus that of masks of other images, median over the raters; NaN where nothing is marked."""
+        gap = self.elsewhere[name].to_numpy(dtype=float) if name in self.elsewhere else np.full(len(self.cases), np.nan)
         return np.where(self.marked([name]), gap, np.nan)
 
     @cached_property
@@ -231,9 +243,10 @@ def evidence_of(found: Findings) -> Evidence:
         (),
         pairs,
         {measure: _others(tables.leave_one_out, cases, measure) for measure in (F1, DICE)},
-        _repeated(tables.counts, cases, raters),
+        _repeated(tables.resembling, cases),
         marks,
         tables.mirrored.pivot(index="case", columns=["annotator", "rater"], values="dice"),
+        _above_elsewhere(tables.elsewhere, cases),
         _identical(*(_pooled(tables.identical, marks, raters) if exchangeable else (tables.identical, marks))),
         rows_by(tables.single_votes, "annotator"),
         rows_by(tables.object_votes, "annotator"),
@@ -291,14 +304,21 @@ def _training(annotations: pd.DataFrame, cases: pd.Index, test_cases: Sequence[s
     return found
 
 
-def _repeated(counts: pd.DataFrame, cases: pd.Index, raters: Sequence[str]) -> np.ndarray:
-    """Images in which objects and area of every rater are those of an earlier image, and not 0, for two raters."""
-    n_objects, area = (
-        counts.pivot(index="case", columns="annotator", values=column).reindex(index=cases, columns=list(raters))
-        for column in ("n_objects", "area_px")
+def _repeated(resembling: pd.DataFrame, cases: pd.Index) -> np.ndarray:
+    """Images of which most raters' masks, and two at least, are nearly those of an earlier image."""
+    rows = resembling[resembling["case"].isin(cases) & resembling["earlier"].isin(cases)]
+    near = (
+        (rows["distance"] <= ENTERED_AGAIN * rows["usual"])
+        .groupby([rows["case"], rows["earlier"]])
+        .agg(["sum", "size"])
     )
-    numbers = pd.concat([n_objects, area], axis=1).astype(float)
-    return np.asarray(numbers.duplicated() & (area.astype(float) > 0).sum(axis=1).ge(2), dtype=bool)
+    again = near[(near["sum"] >= 2) & (2 * near["sum"] > near["size"])]
+    return np.asarray(cases.isin(again.index.get_level_values("case")))
+
+
+def _above_elsewhere(elsewhere: pd.DataFrame, cases: pd.Index) -> pd.DataFrame:
+    gap = elsewhere.assign(gap=elsewhere["here"] - elsewhere["elsewhere"])
+    return gap.pivot(index="case", columns="annotator", values="gap").reindex(cases)
 
 
 def _others(

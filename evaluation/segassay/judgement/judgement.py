@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from segassay.judgement.criteria import Criterion, Number, all_met
 from segassay.judgement.judged import Judged
 
-__all__ = ["Judgement"]
+__all__ = ["Judgement", "Uncounted"]
+
+
+@dataclass(frozen=True)
+class Uncounted:
+    """Shares of what raters marked that do not count: ignored, outside the regions, or too small.
+
+    Attributes:
+        pixels: Of their pixels, from 0 to 1.
+        objects: Of their objects.
+    """
+
+    pixels: float
+    objects: float
 
 
 @dataclass(frozen=True)
@@ -19,6 +32,7 @@ class Judgement:
         headline: Numbers that its sentence starts with: the agreement of two ensembles, or with the raters; if empty,
             only agreement between raters, or between models, is known.
         left_out: Raters who took no part, because they have few masks, or masks no better than mirrored ones.
+        uncounted: Of validity the share of what raters marked that does not count; None if everything does.
         unequal: Whether a subject has at least twice as many images as subjects have on average.
     """
 
@@ -28,6 +42,7 @@ class Judgement:
     headline: tuple[Number, ...] = ()
     left_out: tuple[str, ...] = ()
     unequal: bool = False
+    uncounted: Uncounted | None = None
 
     @property
     def supported(self) -> bool | None:

@@ -43,7 +43,13 @@ def preconditions(evidence: Evidence, names: Sequence[str]) -> list[Criterion]:
         names: The judged annotators; at least one.
     """
     copies = evidence.copies(names) + evidence.copies(names, names) + evidence.copies(evidence.raters, evidence.raters)
-    return [_original(copies), _complete(evidence, names), _credible(evidence, names), _plausible(evidence, names)]
+    return [
+        _original(copies),
+        _complete(evidence, names),
+        _credible(evidence, names),
+        _depends_on_image(evidence, names),
+        _plausible(evidence, names),
+    ]
 
 
 def neutrality(evidence: Evidence, names: Sequence[str]) -> list[Criterion]:
@@ -83,17 +89,28 @@ def _all_of_raters(evidence: Evidence, names: Sequence[str]) -> Criterion:
 
 def _credible(evidence: Evidence, names: Sequence[str]) -> Criterion:
     """Every annotator agrees with the raters better than its mirrored masks do, by the whole interval."""
+    gaps = [(name, evidence.above_mirrored(name)) for name in names]
+    return _above_trivial(evidence, What.CREDIBLE, Why.NO_BETTER_THAN_MIRRORED, gaps)
+
+
+def _depends_on_image(evidence: Evidence, names: Sequence[str]) -> Criterion:
+    """Every annotator agrees with the raters of an image better than its masks of other images do."""
+    gaps = [(name, evidence.above_elsewhere(name)) for name in names]
+    return _above_trivial(evidence, What.OWN_IMAGE, Why.NO_BETTER_THAN_ELSEWHERE, gaps)
+
+
+def _above_trivial(evidence: Evidence, of: What, why: Why, gaps: Sequence[tuple[str, np.ndarray]]) -> Criterion:
     lowest: Number | None = None
-    for name in names:
-        number = mean_of(evidence, evidence.above_mirrored(name), target=name)
+    for name, gap in gaps:
+        number = mean_of(evidence, gap, target=name)
         if number is None:
-            return undecided(What.CREDIBLE, Why.NO_NUMBER)
+            return undecided(of, Why.NO_NUMBER)
         if number.n_cases < MIN_CASES:
-            return undecided(What.CREDIBLE, Why.FEW_CASES, number, 0.0)
+            return undecided(of, Why.FEW_CASES, number, 0.0)
         if not number.low > 0:
-            return undecided(What.CREDIBLE, Why.NO_BETTER_THAN_MIRRORED, number, 0.0, [name])
+            return undecided(of, why, number, 0.0, [name])
         lowest = number if lowest is None or number.low < lowest.low else lowest
-    return Criterion(What.CREDIBLE, True, lowest, line=0.0)
+    return Criterion(of, True, lowest, line=0.0)
 
 
 def _plausible(evidence: Evidence, names: Sequence[str]) -> Criterion:
@@ -247,6 +264,9 @@ def usable(
                 continue  # the imprint says so
             if number is None or not number.low > 0:
                 return Why.NO_BETTER_THAN_MIRRORED, (name,)
+            number = mean_of(evidence, evidence.above_elsewhere(name))
+            if number is None or not number.low > 0:
+                return Why.NO_BETTER_THAN_ELSEWHERE, (name,)
             taught.append((name, rater))
     for measure in evidence.measures if taught else ():
         gaps = [

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from segassay.data.design import PARTS
 from segassay.qualities.scores.table import annotator_kinds
 from segassay.tables.build import Tables
 
@@ -29,7 +30,8 @@ class Results:
             and verdicts are about. Else `annotations` itself.
         of_classes: Tables of several classes: name of the file -> table, as `segassay.judgement.classes` lists them.
             Empty if masks have one class, and in the evaluation of a single class.
-        groups: Case -> its group in the experiment, empty text without one; without cases if nothing is known.
+        parts: Case × its group, region and batch in the experiment, empty text without one; without cases if nothing is
+            known.
     """
 
     name: str
@@ -45,7 +47,7 @@ class Results:
     subjects: pd.Series
     people: pd.DataFrame
     of_classes: dict[str, pd.DataFrame] = field(default_factory=dict)
-    groups: pd.Series = field(default_factory=lambda: pd.Series(dtype=str))
+    parts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PARTS), dtype=str))
 
     @property
     def kinds(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ scores, effects  ->  {objectivity, reliability, validity, perhaps raters:
 
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -45,7 +46,8 @@ def summarise(scores: pd.DataFrame, found: Findings) -> dict[str, dict[str, Any]
     Returns:
         `{quality: {verdict, outcome, missing, sentence, numbers, rule, criteria}}`: the judgements of
         `judgement.verdicts.judge` in words, of which `verdict` joins outcome and what is missing; and as `numbers` the
-        rows of scores with `NUMBER_COLUMNS`; an undefined value is None.
+        rows of scores with `NUMBER_COLUMNS`; an undefined value is None. Validity may also have `uncounted`: shares
+        of the `pixels` and `objects` that raters marked, and that do not count.
     """
     return {
         quality: {
@@ -54,6 +56,7 @@ def summarise(scores: pd.DataFrame, found: Findings) -> dict[str, dict[str, Any]
             "numbers": _numbers(scores[scores["quality"] == quality]),
             "rule": RULES[quality],
             "criteria": [criterion_in_words(criterion, judgement.judged) for criterion in judgement.criteria],
+            **({} if judgement.uncounted is None else {"uncounted": asdict(judgement.uncounted)}),
         }
         for quality, judgement in judge(found).items()
     }

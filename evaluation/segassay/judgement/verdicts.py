@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from segassay.io.stored_tables import rows_where
 from segassay.judgement.amounts import amounts
 from segassay.judgement.conclusions import concordance_of_effects
 from segassay.judgement.criteria import (
@@ -32,7 +33,7 @@ from segassay.judgement.criteria import (
 from segassay.judgement.dependence import Imprint, Models, consensus_imprints, held_out_agreement, imprints
 from segassay.judgement.evidence import DICE, F1, Evidence, evidence_of, mean_of, median_over
 from segassay.judgement.judged import Judged, judged_annotators
-from segassay.judgement.judgement import Judgement
+from segassay.judgement.judgement import Judgement, Uncounted
 from segassay.judgement.originals import have_members, nearest_to_own_members
 from segassay.judgement.preconditions import neutrality, preconditions, standing
 from segassay.judgement.raters_alone import judge_raters
@@ -276,7 +277,20 @@ def _validity(evidence: Evidence, found: Findings, judged: Judged, basis: Basis)
     if not found.effects.empty and not evidence.exchangeable:
         criteria.append(concordance_of_effects(found.effects, judged.names, evidence.raters))
     own = [_score(evidence, name) for name in judged.names]
-    return Judgement("validity", judged, tuple(criteria), tuple(number for number in own if number is not None))
+    shown = tuple(number for number in own if number is not None)
+    return Judgement("validity", judged, tuple(criteria), shown, uncounted=_uncounted(evidence, found))
+
+
+def _uncounted(evidence: Evidence, found: Findings) -> Uncounted | None:
+    """How much less counts than the raters who are compared marked, over all images."""
+    rows = rows_where(found.tables.uncounted, lambda table: table["rater"].isin(evidence.raters))
+    n_px, n_px_counted, n_objects, n_counted = (float(rows[column].sum()) for column in _MARKED)
+    if not n_px:
+        return None
+    return Uncounted(1 - n_px_counted / n_px, max(0.0, 1 - n_counted / n_objects))  # an area may divide objects
+
+
+_MARKED = ("n_px", "n_px_counted", "n_objects", "n_objects_counted")
 
 
 def _score(evidence: Evidence, name: str) -> Number | None:

@@ -16,7 +16,7 @@ from segassay.judgement.amounts import AMOUNT_WITHIN
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import MIN_CASES, RATIOS, Criterion, Missing, Number, Shares, What, Why
 from segassay.judgement.judged import Judged
-from segassay.judgement.judgement import Judgement
+from segassay.judgement.judgement import Judgement, Uncounted
 from segassay.judgement.nearness import DICE_BLIND_ABOVE, NEAR
 from segassay.judgement.nearness import MEASURES as NEARNESS
 from segassay.judgement.raters_alone import APART, CONSISTENT_ABOVE, TOGETHER_ABOVE
@@ -41,7 +41,8 @@ from segassay.qualities.scores.error_rates import LINE
 __all__ = ["RULES", "UNDECIDED", "criterion_in_words", "outcome_in_words", "sentence", "who"]
 
 _EVIDENCE = (
-    "Evidence counts only if masks agree with the raters better than their mirror images do, are not the same as other "
+    "Evidence counts only if masks agree with the raters better than their mirror images, and masks of other images, "
+    "do, are not the same as other "
     "masks, leave out no images that raters annotated, and neither agree with a rater better, nor go with a rater's "
     "single vote on a pixel or an object more often, than the raters' disagreement allows; and if two ensembles "
     "without a common member are each nearer to their own members than to those of the other."
@@ -83,7 +84,7 @@ RULES = {
         f"Supported if the judged masks {_STANDING}; if their number of objects, area (of volumes: volume) and "
         "intensity differ from those of the median rater by less than a factor of "
         f"{AMOUNT_WITHIN:.2f} (or the usual factor between raters, if "
-        f"that is larger), and in a group of the experiment, of {MIN_CASES} images or more, from what it is in the "
+        f"that is larger), and in a group, region or batch of {MIN_CASES} images or more, from what it is in the "
         "others by no more than that (the value, not the whole interval); and, with an experiment, if they lead to the "
         "raters' conclusions at least as often as every rater but one does, never to the opposite of what most raters "
         "conclude, and never to an effect whose interval excludes all raters' effects. If images are the units, there "
@@ -131,6 +132,7 @@ _NAMES = {
     What.MEMBERS: "members of the ensembles among the models",
     What.COMPLETE: "no image left out",
     What.CREDIBLE: "better than mirrored",
+    What.OWN_IMAGE: "better than masks of other images",
     What.PLAUSIBLE: "possible without knowing the raters' masks",
     What.NEUTRAL: "follows no single rater",
     What.IMPRINT: "imprint",
@@ -140,7 +142,8 @@ _NAMES = {
     What.TO_RATERS: "disagreement compared with that of raters",
     What.TO_MODELS: "gain over single models",
     What.AMOUNT: "ratio to the median rater",
-    What.AMOUNT_OF_GROUP: "the same ratio in a group, divided by that in the others",
+    What.AMOUNT_OF_GROUP: "ratio in a group, region or batch, divided by that in the other images",
+    What.SMALL_PARTS: "ratio in small groups, regions and batches",
     What.CONCORDANCE: "concordance of effects",
     What.TOGETHER: "agreement of raters",
     What.APART: "distance of a rater from the others",
@@ -152,13 +155,14 @@ _NO_NUMBER = {
     What.SEEDS: "no two models that differ only by the seed",
     What.ENSEMBLES: "no two ensembles without a common member",
     What.CREDIBLE: "no comparison of {who} with mirrored masks",
+    What.OWN_IMAGE: "no comparison of {who} with masks of other images",
     What.IMPRINT: "no held-out models trained on single raters, of 3 raters or more",
     What.CONSENSUS_IMPRINT: "no held-out models of the consensus without each rater ({of_first}{without}<rater>)",
     What.STANDING: "no score of the raters on the same images",
     What.TO_RATERS: "no common images",
     What.TO_MODELS: "no two single models trained as the ensembles were",
     What.AMOUNT: "no amounts of the raters on the same images",
-    What.AMOUNT_OF_GROUP: "no amounts of the raters on the same images of a group",
+    What.AMOUNT_OF_GROUP: "no amounts of the raters on the same images of a group, region or batch",
     What.TOGETHER: "no common images of two raters",
     What.APART: "no common images of three raters",
     What.CONSISTENT: "no images that all raters annotated",
@@ -167,6 +171,9 @@ _NO_NUMBER = {
 
 _MISSING = {
     Why.FEW_CASES: "fewer than {least} images in which something is marked ({n_cases})",
+    Why.SMALL_PARTS: (
+        "not judged apart, with fewer than {least} images in which something is marked, or fewer others: {few}"
+    ),
     Why.NO_INTERVAL: "no interval of the {name}, which needs two images or subjects",
     Why.SATURATED: "no difference between images in the {name}, so that nothing can be told from it",
     Why.CONSTANT: "the same {name}, {number}, in every image, so that it has no interval",
@@ -191,6 +198,10 @@ _MISSING = {
         "that they were in training (column split in the experiment table)"
     ),
     Why.NO_BETTER_THAN_MIRRORED: "the masks of {first} agree with the raters no better than if they were mirrored",
+    Why.NO_BETTER_THAN_ELSEWHERE: (
+        "the masks of {first} agree with the raters no better than those of other images do, as if they did not "
+        "depend on the image"
+    ),
     Why.TOO_ALIKE: (
         "{first} agrees with {second} better than the raters' disagreement allows, as if it knew these masks"
     ),
@@ -217,10 +228,11 @@ _FOUND = {
     What.TO_MODELS: "{number} {unit} more than two single models",
     What.AMOUNT: "{number} times the {task} of the median rater",
     What.AMOUNT_OF_GROUP: (
-        "in group {against}, {number} times the {task} expected from the ratio to the median rater in the other groups"
+        "in {against}, {number} times the {task} expected from the ratio to the median rater in the other images"
     ),
     What.COMPLETE: "{target} has masks of {n:.0f} of the {n_cases} images that raters annotated",
     What.CREDIBLE: "Dice {number} above mirrored masks",
+    What.OWN_IMAGE: "Dice {number} above masks of other images (of pixels per cell of a coarse grid)",
     What.TOGETHER: "{target} agrees with {against} with {unit} {number}",
     What.APART: "{target} agrees with the others {number} {unit} less than the median of the other raters does",
     What.CONSISTENT: "the {task} of {target} together has an intraclass correlation of {number}",
@@ -325,7 +337,7 @@ def _one_missing(missing: Missing, measure: str, judged: Judged) -> str:
         return _NO_NUMBER[missing.of].format(of_first=first, without=WITHOUT, who=who(judged))
     first, second = (*missing.names, "", "")[:2]
     about: dict[str, Any] = {"first": first, "second": second.replace("=", "the raters' "), "least": MIN_CASES}
-    about |= {"names": joined(missing.names, ", ")}
+    about |= {"names": joined(missing.names, ", "), "few": shortlist(missing.names)}
     number = missing.number
     if number is not None:
         line = _lines(missing, number)
@@ -364,7 +376,20 @@ def sentence(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) 
         " Subjects have very unequal numbers of images: the interval of a mean that is at its line lies on the wanted "
         f"side of it {LINE.words}."
     )
+    text += "" if judgement.uncounted is None else uncounted_in_words(judgement.uncounted)
     return f"{text}{left_out if is_shown else ''}{errs if judgement.supported and judgement.unequal else ''}"
+
+
+def uncounted_in_words(shares: Uncounted) -> str:
+    """How much of what raters marked does not count; empty if it is less than half a percent.
+
+    Example:
+        >>> uncounted_in_words(Uncounted(0.123, 0.4))
+        ' Of what raters marked, 12 % of the pixels and 40 % of the objects do not count.'
+    """
+    pixels, objects = (f"{share:.0%}".replace("%", " %") for share in (shares.pixels, shares.objects))
+    text = f" Of what raters marked, {pixels} of the pixels and {objects} of the objects do not count."
+    return text if max(shares.pixels, shares.objects) >= 0.005 else ""
 
 
 def _raters(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
@@ -406,7 +431,8 @@ def _validity(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame)
     concluded = _found_of(judgement, What.CONCORDANCE)
     lacks = "there is no experiment" if effects.empty else "raters are exchangeable and draw no conclusions"
     without = [] if concluded else [f"{lacks}, so that agreement and amounts alone are judged"]
-    return _capitalised([f"{scored} ({number_of(lowest.n_cases, 'image')})", amounts, *concluded, *without])
+    apart = next((_missing(one, judgement.judged) for one in judgement.criteria if one.of is What.SMALL_PARTS), "")
+    return _capitalised([f"{scored} ({number_of(lowest.n_cases, 'image')})", amounts, *concluded, *without, apart])
 
 
 def _capitalised(parts: Sequence[str], n_cases: int | None = None) -> str:

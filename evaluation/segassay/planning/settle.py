@@ -29,6 +29,7 @@ _ADD = {
     What.MODELS: "masks of a model: train one with `segassay study run`, or add them as masks (--masks name=folder)",
     What.SEEDS: "1 more seed of the same training",
     What.CREDIBLE: "images that the raters and the model have in common",
+    What.OWN_IMAGE: "images that the raters and the model have in common",
     What.IMPRINT: "models of 3 single raters or more, scored on images that they were not trained on",
     What.CONSENSUS_IMPRINT: "models of the consensus without each rater, scored on images that they never saw",
     What.STANDING: "masks of the raters for the same images",
@@ -55,7 +56,7 @@ def judgements_of(found: Results) -> dict[str, Judgement]:
     tables, people = by_person(found.tables, found.annotations)
     of_volumes = bool(found.summary["policy"].get("of_volumes"))
     units = units_of(found.subjects)
-    return judge(Findings(tables, people, units, found.effects, of_volumes=of_volumes, groups=found.groups))
+    return judge(Findings(tables, people, units, found.effects, of_volumes=of_volumes, parts=found.parts))
 
 
 def remedies(judgement: Judgement, annotations: pd.DataFrame) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from segassay.simulation.study_means import RATERS_AGREE
 from segassay.simulation.study_members import Member
 from segassay.tables.build import log_ratios
 from segassay.tables.case import TOLERANCES
+from segassay.tables.cells import ELSEWHERE_COLUMNS
 from segassay.tables.detections import N_SCORE_BINS
 from segassay.tables.maps import N_LEVELS
 from segassay.tables.object_votes import voters_as_text
@@ -239,6 +240,12 @@ def mirrored_table(agreement: pd.DataFrame, members: list[Member]) -> pd.DataFra
     both = pd.concat([table.set_axis(columns, axis=1) for table in (pairs, turned)])
     both = both[both["rater"].isin(raters)].reset_index(drop=True)
     return both.assign(dice=MIRRORED_SHARE * both["dice"].astype(float))
+
+
+def elsewhere_table(mirrored: pd.DataFrame) -> pd.DataFrame:
+    """Masks of other images agree with the raters as mirrored ones do."""
+    usual = mirrored.groupby(["case", "annotator"], sort=False)["dice"].median().rename("elsewhere").reset_index()
+    return usual.assign(here=usual["elsewhere"] / MIRRORED_SHARE)[list(ELSEWHERE_COLUMNS)]
 
 
 def object_votes_table(cases: np.ndarray, members: list[Member], rng: np.random.Generator) -> pd.DataFrame:

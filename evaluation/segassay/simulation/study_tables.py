@@ -35,6 +35,7 @@ from segassay.simulation.study_plain_tables import (
     calibration_table,
     detections_table,
     distances_table,
+    elsewhere_table,
     mirrored_table,
     object_votes_table,
     prob_votes_table,
@@ -82,8 +83,8 @@ class SimulatedFindings:
     def findings(self) -> Findings:
         """Input of the measures, with effects and normalised measurements."""
         normalised = normalise(self.tables.counts, self.experiment, CONTROL)
-        groups = self.experiment.set_index("case")["group"]
-        return Findings(self.tables, self.annotations, self.clusters, effects(normalised), normalised, groups=groups)
+        parts = self.experiment.set_index("case")
+        return Findings(self.tables, self.annotations, self.clusters, effects(normalised), normalised, parts=parts)
 
 
 def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
@@ -110,6 +111,7 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
     repeats = repeats_table(settings, cases, rng)
     agreement = _agreement(cases, members, drawn, rng)
     distances = distances_table(settings, cases, members, drawn, rng)
+    mirrored = mirrored_table(agreement, members)
     tables = Tables(
         agreement=agreement,
         distances=distances,
@@ -126,7 +128,8 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
         uncertainty=uncertainty_table(cases, members, rng),
         repeats=repeats,
         recounts=recounts_table(cases, members, drawn),
-        mirrored=mirrored_table(agreement, members),
+        mirrored=mirrored,
+        elsewhere=elsewhere_table(mirrored),
         detections=detections_table(cases, members, drawn, np.random.default_rng([settings.seed, 6])),
         boundaries=boundaries_table(distances),
         single_votes=single_votes_table(cases, members, np.random.default_rng([settings.seed, 5])),

@@ -25,6 +25,7 @@ from segassay.errors import DataError, raise_problems
 from segassay.masks.numbers import Numbers
 from segassay.statistics.raters import log_ratio_to_others
 from segassay.tables.case import CASE_TABLES, RATES
+from segassay.tables.cells import ELSEWHERE_COLUMNS, RESEMBLING_COLUMNS, agreement_elsewhere, resembling_cases
 from segassay.tables.columns import Columns
 from segassay.tables.compared import MIN_OTHERS
 from segassay.tables.copies import notes_on_copies
@@ -111,6 +112,14 @@ class Tables:
             threshold, min_size, n_objects, density`, the last objects per pixel that counts.
         mirrored: Case × annotator × (other) rater: `case, annotator, rater, dice`, the Dice of the annotator's mirrored
             mask with the rater's mask, mean over the mirrors. A mask that finds what is there agrees better as it is.
+        elsewhere: Case × annotator: `case, annotator, here, elsewhere`, the Dice with the (other) raters, median, of
+            the annotator's mask of this image, and of those of other images, mean; of pixels per cell of a coarse
+            grid (`segassay.tables.cells`). Who draws the same in every image agrees as well elsewhere.
+        resembling: `case, earlier, rater, distance, usual` of pairs of images in which most raters have nearly the same
+            masks: how far a rater's mask is from the nearest one of the earlier image, and how far two raters usually
+            are from each other in one image; of the same cells.
+        uncounted: Case × rater, only of cases with an ignored area, a region or a smallest size: `case, rater, n_px,
+            n_px_counted, n_objects, n_objects_counted`, all that the rater marked and what of it counts.
         identical: `case, annotator_a, annotator_b` of every two masks that mark the same pixels, at least one;
             `annotator_b` may be a consensus of all raters, `=staple`, `=majority`, `=union` or `=intersection`.
         single_votes: Case × annotator × (other) rater × number of further raters that mark a pixel: `case, annotator,
@@ -151,6 +160,9 @@ class Tables:
     repeats: pd.DataFrame = field(default_factory=partial(_empty, "repeats"))
     recounts: pd.DataFrame = field(default_factory=partial(_empty, "recounts"))
     mirrored: pd.DataFrame = field(default_factory=partial(_empty, "mirrored"))
+    elsewhere: pd.DataFrame = field(default_factory=partial(_nothing_measured, ELSEWHERE_COLUMNS))
+    resembling: pd.DataFrame = field(default_factory=partial(_nothing_measured, RESEMBLING_COLUMNS))
+    uncounted: pd.DataFrame = field(default_factory=partial(_empty, "uncounted"))
     identical: pd.DataFrame = field(default_factory=partial(_empty, "identical"))
     single_votes: pd.DataFrame = field(default_factory=partial(_empty, "single_votes"))
     object_votes: pd.DataFrame = field(default_factory=partial(_empty, "object_votes"))
@@ -203,7 +215,7 @@ def build_tables(
         _rows_in_memory(jobs, n_jobs, kept, progress) if stored is None else stored_rows(jobs, n_jobs, stored, progress)
     )
     undecided = _refuse_classes(numbers)
-    rater_cases, measured = tables.pop("rater_cases"), tables.pop("measured")
+    rater_cases, measured, cells = (tables.pop(name) for name in ("rater_cases", "measured", "cells"))
     tables["remeasured"] = in_units(tables["remeasured"])
     tables["counts"] = with_intensities(tables["counts"], tables.pop("intensities"))
     if is_exchangeable(annotations):
@@ -211,8 +223,11 @@ def build_tables(
     agreement, leave_one_out, counts = tables["agreement"], tables["leave_one_out"], tables["counts"]
     everyone = list(counts["annotator"].unique())
     missing = [(annotator.name, job.case) for job in jobs for annotator in job.annotators if annotator.path is None]
+    raters = list(_persons(jobs))
     return Tables(
         **tables,
+        elsewhere=agreement_elsewhere(cells, raters),
+        resembling=resembling_cases(cells, raters),
         raters=_raters(rater_cases, agreement, leave_one_out, counts, _persons(jobs)),
         missing=pd.DataFrame(missing, columns=["annotator", "case"], dtype=object),
         measured=with_endpoints(in_units(measured), dataset, everyone),

@@ -28,6 +28,7 @@ from segassay.masks.outlines import (
 )
 from segassay.masks.overlaps import IOU_THRESHOLDS, match_each
 from segassay.tables.boundaries import boundary_rows
+from segassay.tables.cells import cells_of
 from segassay.tables.columns import UNKNOWN
 from segassay.tables.compared import ComparedCase, compare_case
 from segassay.tables.contrast import OTHER_RATERS, background_of, found_by_contrast
@@ -38,6 +39,7 @@ from segassay.tables.measured import measured_rows
 from segassay.tables.object_votes import object_votes
 from segassay.tables.plausible import identical_masks, mirrored_agreement
 from segassay.tables.single_votes import single_votes
+from segassay.tables.uncounted import uncounted
 
 __all__ = ["CASE_TABLES", "RATES", "TOLERANCES", "CaseRows", "CaseTable", "score_case"]
 
@@ -338,6 +340,11 @@ CASE_TABLES = {
     ),
     "mirrored": CaseTable({"case": str, "annotator": str, "rater": str, "dice": float}, mirrored_agreement),
     "identical": CaseTable(_PAIR, identical_masks),
+    "cells": CaseTable({"case": str, "annotator": str, "cells": str}, cells_of),
+    "uncounted": CaseTable(
+        {"case": str, "rater": str} | dict.fromkeys(("n_px", "n_px_counted", "n_objects", "n_objects_counted"), int),
+        uncounted,
+    ),
     "single_votes": CaseTable(
         {"case": str, "annotator": str, "rater": str}
         | dict.fromkeys(("n_others", "n_with", "n_without", "n_marked_with", "n_marked_without"), int),

@@ -24,7 +24,7 @@ __all__ = ["by_person", "different_persons", "people_of"]
 
 _AMOUNTS = ("n_objects", "area_px")
 _KEYS = (
-    *("case", "annotator_a", "annotator_b", "iou_threshold", "unit", "reference", "annotator", "rater"),
+    *("case", "annotator_a", "annotator_b", "earlier", "iou_threshold", "unit", "reference", "annotator", "rater"),
     *("size_low", "contrast_low", "size_high", "threshold", "min_size", "measure", "tolerance_px"),
 )
 _EXCHANGED = (("n_a", "n_b"), ("precision", "recall"), ("n_merges", "n_splits"), ("n_px_a", "n_px_b"))
@@ -81,6 +81,9 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
         "measured": _means(_renamed(tables.measured, persons)),
         "remeasured": _means(_renamed(tables.remeasured, persons)),
         "mirrored": _of_others(_means(_renamed(tables.mirrored, persons))),
+        "elsewhere": _means(_renamed(tables.elsewhere, persons)),
+        "resembling": _means(_renamed(tables.resembling, persons)),
+        "uncounted": _means(_renamed(tables.uncounted, persons)),
         "boundaries": _pairs(tables.boundaries, persons, ranks),
         "single_votes": tables.single_votes[:0],
         "object_votes": tables.object_votes[:0],

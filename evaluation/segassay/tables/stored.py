@@ -37,7 +37,7 @@ MOST_CASES = 10_000
 ROWS = 500_000
 """Rows of all tables after which a block ends: about 2,500 cases of three raters, 100 MB in memory."""
 
-IN_MEMORY = ("counts", "intensities", "rater_cases", "measured", "remeasured")
+IN_MEMORY = ("counts", "intensities", "rater_cases", "cells", "measured", "remeasured")
 """Tables of a row for each mask and what is measured of it: changed when all cases are known, and CSV for any size."""
 
 _LIST = "blocks.jsonl"

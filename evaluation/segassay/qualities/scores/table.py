@@ -127,7 +127,7 @@ class Findings:
         specifications: What `specification_table` returns; None if objects were not counted again.
         test_cases: Cases of the test split; empty if there is none. Other cases may have been in training.
         of_volumes: Whether images are volumes, so that what `counts` calls area is a volume.
-        groups: Case -> group in the experiment, empty text without one; None if there is no experiment.
+        parts: Case × group, region and batch in the experiment, empty text without one; None if nothing is known.
     """
 
     tables: Tables
@@ -140,7 +140,7 @@ class Findings:
     specifications: pd.DataFrame | None = None
     test_cases: Sequence[str] = ()
     of_volumes: bool = False
-    groups: pd.Series | None = None
+    parts: pd.DataFrame | None = None
 
     def amount(self, column: str) -> str:
         """Name of an amount of `counts` in verdicts: of volumes `volume_px` for `area_px`."""
