@@ -14,6 +14,7 @@ from segassay.masks.properties import object_properties
 from segassay.qualities.objectivity.classes import CLASS_AGREEMENT_COLUMNS
 from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.tables.case import CASE_TABLES
+from segassay.tables.cells import ELSEWHERE_COLUMNS, RESEMBLING_COLUMNS
 from segassay.tables.classes import _COLUMNS as OF_CLASSES
 from segassay.tables.effects import EFFECT_COLUMNS
 from segassay.tables.measured import MEASURED_COLUMNS, REMEASURED_COLUMNS
@@ -22,12 +23,14 @@ from segassay_monai.ensemble.uncertainty import MEANS
 from segassay_monai.prediction.review import REVIEW_COLUMNS
 from segassay_monai.prediction.subjects import SUBJECT_COLUMNS
 
-NOT_WRITTEN = ("intensities", "rater_cases", "measured")
-"""Rows of cases that become columns of other tables."""
+NOT_WRITTEN = ("intensities", "rater_cases", "measured", "cells")
+"""Rows of cases that become columns of other tables, or other tables."""
 
 TABLES = {
     **{name: tuple(table.columns) for name, table in CASE_TABLES.items() if name not in NOT_WRITTEN},
     "annotations": tuple(name for name in ANNOTATION_COLUMNS if name not in ("path", "prob", "uncertainty")),
+    "elsewhere": ELSEWHERE_COLUMNS,
+    "resembling": RESEMBLING_COLUMNS,
     "effects": EFFECT_COLUMNS,
     "prerequisites": PREREQUISITE_COLUMNS,
     "measured": MEASURED_COLUMNS,
@@ -74,5 +77,5 @@ def test_the_page_explains_no_table_that_is_not_written():
 def test_the_page_on_evaluations_names_every_table():
     page = (PAGE.parent / "evaluate.md").read_text(encoding="utf-8")
     listed = {name.removesuffix(".csv") for name in re.findall(r"`(?:tables/)?(\w+\.csv)`", page)}
-    of_evaluations = {*CASE_TABLES, *CLASS_TABLES, "facets"} - set(NOT_WRITTEN)
+    of_evaluations = {*CASE_TABLES, *CLASS_TABLES, "facets", "elsewhere", "resembling"} - set(NOT_WRITTEN)
     assert sorted(of_evaluations - listed) == []
