@@ -43,8 +43,8 @@ SHARED = 0.5
 
 
 ENTERED_AGAIN = 0.1
-"""Distance of the masks of two images, as a share of the usual distance of two raters in one image: whoever draws an
-image again differs by more than a tenth of what two raters do, so that masks which are nearer were not drawn twice."""
+"""Distance of the masks of two images, as a share of how far a rater usually is from the nearest other one in an
+image: who draws an image again differs by more than a tenth of that, so that nearer masks were not drawn twice."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,8 +116,8 @@ class Tables:
             the annotator's mask of this image, and of those of other images, mean; of pixels per cell of a coarse
             grid (`segassay.tables.cells`). Who draws the same in every image agrees as well elsewhere.
         resembling: `case, earlier, rater, distance, usual` of pairs of images in which most raters have nearly the same
-            masks: how far a rater's mask is from the nearest one of the earlier image, and how far two raters usually
-            are from each other in one image; of the same cells.
+            masks: how far a rater's mask is from the nearest one of the earlier image, and how far a rater usually is
+            from the nearest other one in one image; of the same cells.
         uncounted: Case × rater, only of cases with an ignored area, a region or a smallest size: `case, rater, n_px,
             n_px_counted, n_objects, n_objects_counted`, all that the rater marked and what of it counts.
         identical: `case, annotator_a, annotator_b` of every two masks that mark the same pixels, at least one;

@@ -19,8 +19,8 @@ from segassay.tables.compared import ComparedCase
 __all__ = ["ELSEWHERE_COLUMNS", "LOOSE", "RESEMBLING_COLUMNS", "agreement_elsewhere", "cells_of", "resembling_cases"]
 
 LOOSE = 0.2
-"""Distance of the masks of two images, as a share of the usual distance of two raters in one image, up to which pairs
-of images are listed."""
+"""Distance of the masks of two images, as a share of the usual distance of nearest raters in one image, up to which
+pairs of images are listed."""
 
 ELSEWHERE_COLUMNS = ("case", "annotator", "here", "elsewhere")
 RESEMBLING_COLUMNS = ("case", "earlier", "rater", "distance", "usual")
@@ -148,8 +148,8 @@ def resembling_cases(cells: pd.DataFrame, raters: Sequence[str]) -> pd.DataFrame
 
     Returns:
         `case, earlier, rater, distance, usual`: of each rater who marks something in the case the distance to the
-        nearest rater's mask of the earlier case, whoever that is, and the usual distance of two raters in one case. A
-        pair is listed if that of most raters is at most `LOOSE` times as large.
+        nearest rater's mask of the earlier case, whoever that is, and the usual distance of nearest raters in one case.
+        A pair is listed if that of most raters is at most `LOOSE` times as large.
     """
     cases = list(dict.fromkeys(cells["case"]))
     names = [rater for rater in raters if rater in set(cells["annotator"])]
@@ -181,10 +181,16 @@ def resembling_cases(cells: pd.DataFrame, raters: Sequence[str]) -> pd.DataFrame
 
 
 def _usual(grids: np.ndarray) -> float:
-    """Median distance of two raters in one image, over raters and images; 0 if it is unknown."""
+    """Median distance of a rater from the nearest other one in the same image, over both; 0 if it is unknown.
+
+    The nearest: habits keep two raters apart, and say nothing about how alike one of them draws twice.
+    """
     n_raters = grids.shape[1]
-    pairs = [_distance(grids[:, a], grids[:, b]).max(axis=1) for a in range(n_raters) for b in range(a + 1, n_raters)]
-    known = np.concatenate(pairs)
+    far = np.full((len(grids), n_raters, n_raters), np.nan)
+    for a in range(n_raters):
+        for b in range(a + 1, n_raters):
+            far[:, a, b] = far[:, b, a] = _distance(grids[:, a], grids[:, b]).max(axis=1)
+    known = np.fmin.reduce(far, axis=2)
     known = known[~np.isnan(known)]
     return float(np.median(known)) if len(known) else 0.0
 
