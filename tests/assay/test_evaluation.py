@@ -194,7 +194,7 @@ def test_agreement_leaves_out_small_objects_and_ignored_areas():
     [
         ({"masks": None}, UsageError, "nothing to evaluate; give .* annotations=, or masks="),
         ({"dataset": pd.DataFrame()}, UsageError, "dataset is of type DataFrame; .* a table of masks as annotations="),
-        ({"masks": {1: {}, "1": {}}}, UsageError, "an annotator of 1 as a number and as a text; keep one"),
+        ({"masks": {1: {}, "1": {}}}, UsageError, "an annotator of 1 twice, as a number and as a text"),
         ({"masks": {"anna": {"1": np.eye(9) > 0}}}, DataError, "'anna' is the only annotator"),
         ({"masks": {"anna": np.eye(9) > 0}}, UsageError, "expected a folder, or a dictionary of one array per case"),
         ({"kinds": {"zoe": "human"}}, UsageError, "no masks by 'zoe' are given; expected one of anna, ben"),

@@ -251,6 +251,18 @@ def test_a_grey_image_made_smaller_keeps_its_greys(tmp_path: Path, ending: str) 
     np.testing.assert_array_equal(read_classes(path, ClassMap((60, 120))), 60 * greys)
 
 
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_greys_that_are_classes_stay_so_though_more_numbers_look_like_classes(tmp_path: Path, ending: str) -> None:
+    """Class 3 does not count and class 2 is not there, but 0, 1 and 2 are the numbers behind the palette."""
+    greys = draw_labels(".113 331. ....").astype(np.uint8)
+    path = tmp_path / f"a.{ending}"
+    save_palette(path, np.array([2, 1, 9, 0], np.uint8)[greys], [3, 1, 0])
+    expected = np.where(greys == 1, 1, 0)
+    np.testing.assert_array_equal(read_classes(path, ClassMap((1, 2), others=True)), expected)
+    save_palette(path, greys, [0, 85, 170, 255])
+    np.testing.assert_array_equal(read_classes(path, ClassMap((1, 2), others=True)), expected)
+
+
 def save_palette(path: Path, numbers: np.ndarray, greys: list[int]) -> None:
     if path.suffix == ".png":
         image = Image.fromarray(numbers, "P")

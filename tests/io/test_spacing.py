@@ -10,6 +10,7 @@ import tifffile
 
 from segassay.checks.check import check_dataset
 from segassay.io.images import image_shape, read_image, write_mask
+from segassay.io.windows import TiffWindows
 
 GREY = np.arange(40, dtype=np.uint16).reshape(5, 8)
 
@@ -114,6 +115,11 @@ def test_pixels_beside_ome_sizes_that_are_no_numbers_are_read(
     picture = read_image(ome(tmp_path / "a.ome.tif", **said))
     np.testing.assert_array_equal(picture.array[0], GREY)
     assert (picture.spacing_um, picture.unread) == (None, unread)
+
+
+def test_large_images_that_are_read_by_windows_say_so_too(tmp_path: Path) -> None:
+    with TiffWindows(ome(tmp_path / "a.ome.tif", PhysicalSizeX="0,25")) as image:
+        assert (image.frame.spacing_um, image.frame.unread) == (None, 'PhysicalSizeX="0,25"')
 
 
 @pytest.mark.parametrize("code", [4, 5, 7, 255])

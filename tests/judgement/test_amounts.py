@@ -8,7 +8,7 @@ import pytest
 
 from segassay.judgement import amounts as amounts_module
 from segassay.judgement.amounts import amounts
-from segassay.judgement.criteria import Criterion, Number, What
+from segassay.judgement.criteria import Criterion, Number, What, Why, undecided
 from segassay.judgement.judged import Judged
 
 RATERS = ("anna", "ben", "cleo")
@@ -17,7 +17,11 @@ TREATED = np.arange(N) % 2 == 1
 
 
 def criteria(
-    of_model: np.ndarray, of_raters: np.ndarray, groups: list[str] | None = None, column: str = "group"
+    of_model: np.ndarray,
+    of_raters: np.ndarray,
+    groups: list[str] | None = None,
+    column: str = "group",
+    clusters: np.ndarray | None = None,
 ) -> dict[What, Criterion]:
     """The criteria of the number of objects `(N,)` and `(N, R)`."""
     cases = pd.Index([f"{number:02d}" for number in range(N)])
@@ -25,8 +29,9 @@ def criteria(
     table = pd.DataFrame(columns, index=cases).rename_axis("case").reset_index()
     counts = table.melt("case", var_name="annotator", value_name="n_objects").assign(area_px=np.nan)
     evidence = SimpleNamespace(
-        cases=cases, clusters=cases.to_numpy(), raters=RATERS, counts=counts, level=0.95, exchangeable=False
-    )
+        cases=cases, clusters=cases.to_numpy(dtype=object) if clusters is None else clusters, raters=RATERS,
+        counts=counts, level=0.95, exchangeable=False,
+    )  # fmt: skip
     names = ["treated" if treated else "control" for treated in TREATED] if groups is None else groups
     found = SimpleNamespace(
         tables=SimpleNamespace(counts=counts), parts=pd.DataFrame({column: names}, index=cases) if names else None,
@@ -40,6 +45,27 @@ def drawn(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     there = rng.integers(15, 25, N) * np.where(TREATED, 2, 1)
     return there + rng.integers(-1, 2, N), there[:, None] + rng.integers(-2, 3, (N, 3))
+
+
+def test_a_part_of_one_subject_is_not_judged_apart() -> None:
+    """Nobody can tell how it varies: its interval would have no limits, however many images there are."""
+    found = criteria(*drawn(), clusters=np.where(TREATED, "mouse 1", "mouse 2"))
+    assert What.AMOUNT_OF_GROUP not in found
+    assert not found[What.SMALL_PARTS].counts
+    several = [f"mouse {place % 4}" for place in range(N)]
+    assert criteria(*drawn(), clusters=np.array(several))[What.AMOUNT_OF_GROUP].met
+
+
+def test_a_batch_of_each_image_is_small() -> None:
+    found = criteria(*drawn(), groups=[f"b{place}" for place in range(N)], column="batch")
+    assert len(found[What.SMALL_PARTS].missing[0].names) == N
+
+
+def test_an_ensemble_without_any_difference_hides_no_other_one() -> None:
+    same = undecided(What.AMOUNT, Why.SATURATED, Number(1, 1, 1, N), 1.33)
+    unclear = undecided(What.AMOUNT, Why.EITHER_SIDE, Number(1.45, 1.2, 1.7, N), 1.33)
+    for both in ((same, unclear), (unclear, same)):
+        assert amounts_module._furthest(both, "count").missing == unclear.missing
 
 
 def test_an_honest_model_has_the_amounts_of_the_raters_in_each_group():

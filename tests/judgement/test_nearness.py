@@ -20,11 +20,11 @@ RATERS = ("anna", "ben", "carl", "dora")
 
 
 def squares(rng: np.random.Generator, grown: int = 0, side: int = SIDE) -> np.ndarray:
-    """`(N, H, W)`, a square in each image; each of its sides lies by chance a pixel further inside or outside."""
+    """`(N, H, W)`, a square in another place of each image; each side lies by chance up to a pixel off."""
     masks = np.zeros((N_IMAGES, *[2 * MARGIN + side + 50] * 2), dtype=bool)  # in a corner, unlike its mirror image
-    for mask in masks:
-        top, left = MARGIN - grown - rng.integers(-1, 2, 2)
-        bottom, right = MARGIN + side + grown + rng.integers(-1, 2, 2)
+    for place, mask in enumerate(masks):
+        top, left = MARGIN + place - grown - rng.integers(-1, 2, 2)
+        bottom, right = MARGIN + place + side + grown + rng.integers(-1, 2, 2)
         mask[top:bottom, left:right] = True
     return masks
 

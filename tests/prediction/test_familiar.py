@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -226,6 +227,8 @@ def test_a_rough_limit_is_said(tmp_path: Path, dataset: Dataset, caplog: pytest.
         '{"version": 1, "n_training": 1, "intensity": [[1]], "network": [[NaN]]}',
         '{"version": 9, "n_training": 1, "intensity": [[1]], "network": [[1]]}',
         '{"version": 1, "n_training": 1, "intensity": [[1]], "network": [[1]], "axes": "RRS"}',
+        '{"version": 1, "n_training": 1, "intensity": [[1]], "network": [[1]], "axes": ["L", "P", "S"]}',
+        '{"version": 1, "n_training": 1, "intensity": [[1]], "network": [[1]], "axes": {"L": 1, "P": 1, "S": 1}}',
         '{"version": 1, "n_training": 1, "intensity": [[1]], "network": [[1]], "spacing_um": []}',
     ],
 )
@@ -233,6 +236,15 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path, text: str) -> None:
     (tmp_path / FAMILIAR).write_text(text)
     with pytest.raises(DataError, match=r"familiar\.json does not describe the images of a training"):
         read_description(tmp_path / "model.pt")
+
+
+def test_sizes_of_pixels_have_the_axes_of_the_network(checkpoint: Path, tmp_path: Path) -> None:
+    source = checkpoint.parent
+    shutil.copytree(source, tmp_path / "model")
+    content = json.loads((source / FAMILIAR).read_text())
+    (tmp_path / "model" / FAMILIAR).write_text(json.dumps(content | {"spacing_um": [[1]] * content["n_training"]}))
+    with pytest.raises(DataError, match="the size of a pixel along 1 axes, not 2 as its network has; remove it"):
+        read_familiar([tmp_path / "model" / "model.pt"])
 
 
 def test_distance_is_that_of_scikit_learn() -> None:

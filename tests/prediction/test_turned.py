@@ -11,7 +11,7 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from drawn_members import write_members
 from segassay.data.dataset import read_dataset
-from segassay.errors import DataError
+from segassay.errors import DataError, UsageError
 from segassay_monai.ensemble.familiar import FAMILIAR, describe_training
 from segassay_monai.ensemble.members import held_out_cases, read_members
 from segassay_monai.prediction import large
@@ -97,6 +97,32 @@ def test_the_mask_of_a_turned_volume_is_the_turned_mask(
             np.testing.assert_allclose(of[axes].affine, nibabel.load(images / f"{axes}.nii.gz").affine, rtol=1e-6)
     numbers = done.cases.drop(columns=["case", "image"]).select_dtypes("number")
     np.testing.assert_allclose(numbers, np.broadcast_to(numbers.iloc[:1], numbers.shape), rtol=1e-6)
+
+
+def test_a_volume_whose_header_says_that_its_place_is_unknown_is_not_turned(models: Path, tmp_path: Path) -> None:
+    """nibabel gives it an affine that is mirrored along x."""
+    image = nibabel.Nifti1Image(drawn(20), None)
+    assert int(image.header["qform_code"]) == int(image.header["sform_code"]) == 0
+    (tmp_path / "images").mkdir()
+    nibabel.save(image, tmp_path / "images/unknown.nii.gz")
+    save(tmp_path / "images/known.nii.gz", drawn(20))
+    predict(models, tmp_path / "images", out=tmp_path / "out", save=["mask"])
+    masks = [np.asarray(nibabel.load(tmp_path / f"out/masks/{of}.nii.gz").dataobj) for of in ("known", "unknown")]
+    np.testing.assert_array_equal(*masks)
+
+
+def test_predictions_of_volumes_as_stored_are_not_mixed_with_turned_ones(
+    models: Path, images: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(models, tmp_path / "models"))
+    described = {path: path.read_text() for path in folder.rglob(FAMILIAR)}
+    for path in described:
+        path.unlink()
+    predict(folder, images, out=tmp_path / "out", save=["mask"])
+    for path, text in described.items():
+        path.write_text(text)
+    with pytest.raises(UsageError, match="axes None, now RAS"):
+        predict(folder, images, out=tmp_path / "out", save=["mask"])
 
 
 def test_without_the_axes_of_the_training_volumes_are_predicted_as_stored(

@@ -27,15 +27,17 @@ def test_every_table_has_the_columns_of_an_evaluation_and_rows(found: SimulatedF
         if name not in (
             "rater_cases",
             "intensities",
+            "cells",
             "measured",
             "remeasured",
         ):  # the last two hold what a lab asks for
             table = getattr(found.tables, name)
             assert list(table.columns) == list(declared.columns)
             # no two simulated masks are the same, and there is no image
-            assert len(table) or name in ("identical", "recall_by_contrast")
+            assert len(table) or name in ("identical", "recall_by_contrast", "uncounted")
             assert not table.drop(columns="threshold", errors="ignore").isna().any(axis=None)  # none: as it is
-    assert {field.name for field in fields(Tables)} - set(CASE_TABLES) == {"raters", "missing", "notes", "facets"}
+    of_all_cases = {"raters", "missing", "notes", "facets", "elsewhere", "resembling"}
+    assert {field.name for field in fields(Tables)} - set(CASE_TABLES) == of_all_cases
 
 
 def test_annotations_are_as_read_annotations_gives_them(found: SimulatedFindings) -> None:
@@ -70,7 +72,7 @@ def test_f1_never_rises_with_the_threshold(found: SimulatedFindings) -> None:
 
 def test_the_same_settings_draw_the_same_tables_and_another_seed_others(found: SimulatedFindings) -> None:
     again, other = simulate_tables(STUDY), simulate_tables(SimulatedStudy(n_seeds=1, n_consensus_seeds=4, seed=1))
-    for name in CASE_TABLES.keys() - {"rater_cases", "intensities", "measured", "remeasured"}:
+    for name in CASE_TABLES.keys() - {"rater_cases", "intensities", "cells", "measured", "remeasured"}:
         pd.testing.assert_frame_equal(getattr(found.tables, name), getattr(again.tables, name))
     assert not found.tables.agreement["f1"].equals(other.tables.agreement["f1"])
 

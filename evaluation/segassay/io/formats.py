@@ -150,12 +150,14 @@ def channel_names_of_tiff(path: Path) -> tuple[str, ...]:
         return tiff_channel_names(tif, math.prod(lengths))
 
 
-def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[list[Any]], bool, bool, tuple[float, ...] | None]:
+def tiff_layout(
+    path: Path, tif: tifffile.TiffFile
+) -> tuple[list[list[Any]], bool, bool, tuple[float, ...] | None, str]:
     """What is needed to read an image by windows.
 
     Returns:
         The pages of each channel, one for each plane; whether the channels are colours of a page instead; whether it
-        is a volume; and the pixel size.
+        is a volume; the pixel size; and, if it is unknown, what the file gives as such.
 
     Raises:
         ValueError: If its pixels are not the intensities themselves (palette, alpha, white is 0).
@@ -179,7 +181,9 @@ def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[list[Any]], bo
     numbers = np.arange(len(pages)).reshape(sizes).transpose(order)
     numbers = numbers.reshape(-1, 1 if depth is None else series.shape[depth])
     rows = [[pages[number] for number in of_channel] for of_channel in numbers.tolist()]
-    return rows, colours, depth is not None, tiff_spacing_um(tif, len(spatial))
+    spacing = tiff_spacing_um(tif, len(spatial))
+    unread = tiff_unread(tif, len(spatial)) if spacing is None else ""
+    return rows, colours, depth is not None, spacing, unread
 
 
 def _check_codes_of_large(page: Any) -> None:

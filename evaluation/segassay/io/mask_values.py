@@ -60,7 +60,8 @@ def class_values_of(
     """Values of classes as stored `(C, *spatial)`: numbers behind a palette, and whole real numbers as integers.
 
     Behind a palette of distinct greys are a grey image that a program made smaller, whose greys are the values, or
-    numbers that were given greys to be seen. It is the one of which more values are known, if in doubt the first.
+    numbers that were given greys to be seen. If all values are known, it is the one that holds more of them, else the
+    second if no grey but 0 is known and a number is; if in doubt the first.
 
     Args:
         path: The file.
@@ -73,10 +74,16 @@ def class_values_of(
     """
     array = picture.array.view(np.uint8) if picture.array.dtype == bool else picture.array
     if picture.palette is not None and (greys := _distinct_greys(array, picture.palette)) is not None:
-        used = np.unique(array)
-        n_greys, n_numbers = (np.isin(values, list(known)).sum() for values in (greys[used], used))
-        array = array if n_numbers > n_greys else greys[array]
+        array = array if _are_numbers(np.unique(array), greys, known, whole=whole) else greys[array]
     return _whole_numbers(path, array) if whole else array
+
+
+def _are_numbers(used: np.ndarray, greys: np.ndarray, known: Collection[int], *, whole: bool) -> bool:
+    """Whether the numbers in use, rather than the greys behind them, are values of classes."""
+    known_numbers, known_greys = (set(values.tolist()) & set(known) for values in (used, greys[used]))
+    if whole:
+        return len(known_numbers) > len(known_greys)
+    return not known_greys - {0} and bool(known_numbers - {0})  # other values may occur, too: one grey is enough
 
 
 def _distinct_greys(numbers: np.ndarray, palette: np.ndarray) -> np.ndarray | None:

@@ -51,3 +51,10 @@ class Picture:
     overlay: tuple[bytes, ...] = ()
     channel_names: tuple[str, ...] = ()
     unread: str = ""
+
+    @property
+    def place(self) -> np.ndarray | None:
+        """The affine; None also if the header of the NIfTI says that its place is unknown (both codes are 0)."""
+        of = self.placement
+        is_unknown = of is not None and not (int(of["qform_code"]) or int(of["sform_code"]))
+        return None if is_unknown else self.affine

@@ -137,7 +137,7 @@ class TiffWindows:
             raise _damaged(path, error) from error
         try:
             with quiet_decoders():
-                self._pages, self._colours, self._is_volume, spacing = tiff_layout(path, self._file)
+                self._pages, self._colours, self._is_volume, spacing, unread = tiff_layout(path, self._file)
                 n_channels = 3 if self._colours else len(self._pages)
                 names = tiff_channel_names(self._file, n_channels)
             self._check_chunks()
@@ -147,7 +147,8 @@ class TiffWindows:
         page = self._pages[0][0]
         depth = (len(self._pages[0]),) if self._is_volume else ()
         shape = (n_channels, *depth, page.imagelength, page.imagewidth)
-        self.frame = Picture(blank(shape, np.dtype(page.dtype).newbyteorder("=")), spacing, channel_names=names)
+        array = blank(shape, np.dtype(page.dtype).newbyteorder("="))
+        self.frame = Picture(array, spacing, channel_names=names, unread=unread)
 
     def _check_chunks(self) -> None:
         page = self._pages[0][0]

@@ -15,7 +15,7 @@ import scipy
 from segassay.data.design import PARTS
 from segassay.data.named_channels import intensities_in
 from segassay.data.names import natural_key
-from segassay.judgement.criteria import MIN_CASES, Criterion, Number, What, Why, undecided, within
+from segassay.judgement.criteria import MIN_CASES, Criterion, Number, What, Why, is_saturated, undecided, within
 from segassay.judgement.evidence import Evidence, index, median_over
 from segassay.judgement.judged import Judged
 from segassay.judgement.preconditions import MIN_RATERS_FOR_CEILING
@@ -35,7 +35,8 @@ AMOUNTS = ("n_objects", "area_px")
 def amounts(evidence: Evidence, judged: Judged, found: Findings) -> Iterator[Criterion]:
     """Criteria of each amount: that of all images, and that of each group, region and batch beside the other images.
 
-    A part is judged if the median rater marks something in `MIN_CASES` of its images, and in as many of the others.
+    A part is judged if the median rater marks something in `MIN_CASES` of its images, and in as many of the others, and
+    these are of two subjects or more.
     Smaller ones are named by a criterion that does not count.
 
     Args:
@@ -46,7 +47,7 @@ def amounts(evidence: Evidence, judged: Judged, found: Findings) -> Iterator[Cri
     counts = found.tables.counts
     known = [amount for amount in (*AMOUNTS, *intensities_in(list(counts))) if counts[amount].notna().any()]
     names = [*evidence.raters, *judged.names]
-    parts = _parts(evidence, found)
+    parts, few = _parts(evidence, found)
     for amount in known:
         table = evidence.counts.pivot(index="case", columns="annotator", values=amount)
         values = table.reindex(index=evidence.cases, columns=names).astype(float).to_numpy()
@@ -56,7 +57,9 @@ def amounts(evidence: Evidence, judged: Judged, found: Findings) -> Iterator[Cri
         numbers = [_amount(evidence, own[:, k], usual, name, amount) for k, name in enumerate(judged.names)]
         yield _furthest([within(What.AMOUNT, number, factor) for number in numbers], called)
         large = {
-            part: one for part, one in parts.items() if min(((usual > 0) & of).sum() for of in (one, ~one)) >= MIN_CASES
+            part: one
+            for part, one in parts.items()
+            if all(_are_enough(evidence, (usual > 0) & of) for of in (one, ~one))
         }
         reach = _reach(len({frozenset((one.tobytes(), (~one).tobytes())) for one in large.values()}))
         beside = []
@@ -68,21 +71,32 @@ def amounts(evidence: Evidence, judged: Judged, found: Findings) -> Iterator[Cri
             beside += [_not_beyond(number, factor, reach) for number in numbers]
         if beside:
             yield _furthest(beside, called)
-        if small := [part for part in parts if part not in large]:
+        if small := [*(part for part in parts if part not in large), *few]:
             yield replace(undecided(What.SMALL_PARTS, Why.SMALL_PARTS, names=small), measure=called, counts=False)
 
 
-def _parts(evidence: Evidence, found: Findings) -> dict[str, np.ndarray]:
-    """Name of each part, such as `region CA1`, -> `(N,)`, whether an image is in it; none if there is only one."""
+def _parts(evidence: Evidence, found: Findings) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Name of each part, such as `region CA1`, -> `(N,)`, whether an image is in it; and parts with few images.
+
+    There is none if all images are in it.
+    """
+    inside: dict[str, np.ndarray] = {}
+    few: list[str] = []
     if found.parts is None:
-        return {}
+        return inside, few
     table = found.parts.reindex(index=evidence.cases, columns=list(PARTS)).astype(object).fillna("")
-    inside = {
-        f"{column} {name}": (table[column] == name).to_numpy()
-        for column in PARTS
-        for name in sorted(set(table[column]) - {""}, key=natural_key)
-    }
-    return {name: one for name, one in inside.items() if not one.all()}
+    for column in PARTS:
+        n_images = table[column].value_counts()
+        for name in sorted(set(n_images.index) - {""}, key=natural_key):
+            if MIN_CASES <= n_images[name] <= len(table) - MIN_CASES:
+                inside[f"{column} {name}"] = (table[column] == name).to_numpy()
+            elif n_images[name] < len(table):
+                few.append(f"{column} {name}")
+    return inside, few
+
+
+def _are_enough(evidence: Evidence, images: np.ndarray) -> bool:
+    return bool(images.sum() >= MIN_CASES) and len(set(evidence.clusters[images])) > 1
 
 
 def _reach(n: int) -> float:
@@ -109,8 +123,8 @@ def _not_beyond(number: Number | None, factor: float, reach: float) -> Criterion
 
 
 def _furthest(criteria: Iterable[Criterion], called: str) -> Criterion:
-    """Of several ratios the one that is not met, else one that is undecided, else the first."""
-    return replace(min(criteria, key=lambda one: _OUTCOME_ORDER[one.met]), measure=called)
+    """Of several ratios the one that is not met, else an undecided one (first with an interval), else the first."""
+    return replace(min(criteria, key=lambda one: (_OUTCOME_ORDER[one.met], is_saturated(one))), measure=called)
 
 
 def _amount(evidence: Evidence, own: np.ndarray, usual: np.ndarray, name: str, amount: str) -> Number | None:

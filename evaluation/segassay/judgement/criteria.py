@@ -31,6 +31,7 @@ __all__ = [
     "any_met",
     "below",
     "either",
+    "is_saturated",
     "judging",
     "undecided",
     "within",
@@ -303,7 +304,7 @@ def judging(criteria: Sequence[Criterion]) -> tuple[Criterion, ...]:
 
     A measure on which all agree completely, such as F1 if every image holds one object, can show no difference.
     """
-    saturated = [_is_saturated(one) for one in criteria]
+    saturated = [is_saturated(one) for one in criteria]
     if all(saturated):
         return tuple(criteria)
     return tuple(
@@ -311,10 +312,11 @@ def judging(criteria: Sequence[Criterion]) -> tuple[Criterion, ...]:
     )
 
 
-def _is_saturated(one: Criterion) -> bool:
+def is_saturated(one: Criterion) -> bool:
+    """Whether a criterion is undecided because everybody agrees completely."""
     if one.parts:  # of alternatives one must be, and no other may have a number
         known = [part for part in one.parts if part.met is not None or part.rests_on is not None]
-        return any(map(_is_saturated, one.parts)) and all(map(_is_saturated, known))
+        return any(map(is_saturated, one.parts)) and all(map(is_saturated, known))
     return one.met is None and all(missing.why is Why.SATURATED for missing in one.missing)
 
 

@@ -94,7 +94,12 @@ def _credible(evidence: Evidence, names: Sequence[str]) -> Criterion:
 
 
 def _depends_on_image(evidence: Evidence, names: Sequence[str]) -> Criterion:
-    """Every annotator agrees with the raters of an image better than its masks of other images do."""
+    """Every annotator agrees with the raters of an image better than its masks of other images do.
+
+    Evaluations of rules before version 7, of which the report is made again, do not have these numbers.
+    """
+    if evidence.elsewhere.empty:
+        return Criterion(What.OWN_IMAGE, None, counts=False)
     gaps = [(name, evidence.above_elsewhere(name)) for name in names]
     return _above_trivial(evidence, What.OWN_IMAGE, Why.NO_BETTER_THAN_ELSEWHERE, gaps)
 
@@ -265,7 +270,7 @@ def usable(
             if number is None or not number.low > 0:
                 return Why.NO_BETTER_THAN_MIRRORED, (name,)
             number = mean_of(evidence, evidence.above_elsewhere(name))
-            if number is None or not number.low > 0:
+            if len(evidence.elsewhere) and (number is None or not number.low > 0):
                 return Why.NO_BETTER_THAN_ELSEWHERE, (name,)
             taught.append((name, rater))
     for measure in evidence.measures if taught else ():

@@ -172,7 +172,8 @@ _NO_NUMBER = {
 _MISSING = {
     Why.FEW_CASES: "fewer than {least} images in which something is marked ({n_cases})",
     Why.SMALL_PARTS: (
-        "not judged apart, with fewer than {least} images in which something is marked, or fewer others: {few}"
+        "not judged apart, as they or the others are of one subject, or have fewer than {least} images in which "
+        "something is marked: {few}"
     ),
     Why.NO_INTERVAL: "no interval of the {name}, which needs two images or subjects",
     Why.SATURATED: "no difference between images in the {name}, so that nothing can be told from it",

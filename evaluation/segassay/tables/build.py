@@ -223,12 +223,12 @@ def build_tables(
     agreement, leave_one_out, counts = tables["agreement"], tables["leave_one_out"], tables["counts"]
     everyone = list(counts["annotator"].unique())
     missing = [(annotator.name, job.case) for job in jobs for annotator in job.annotators if annotator.path is None]
-    raters = list(_persons(jobs))
+    persons = _persons(jobs)
     return Tables(
         **tables,
-        elsewhere=agreement_elsewhere(cells, raters),
-        resembling=resembling_cases(cells, raters),
-        raters=_raters(rater_cases, agreement, leave_one_out, counts, _persons(jobs)),
+        elsewhere=agreement_elsewhere(cells, persons),
+        resembling=resembling_cases(cells, persons),
+        raters=_raters(rater_cases, agreement, leave_one_out, counts, persons),
         missing=pd.DataFrame(missing, columns=["annotator", "case"], dtype=object),
         measured=with_endpoints(in_units(measured), dataset, everyone),
         notes=[

@@ -21,7 +21,7 @@ from torch import nn
 from segassay.data.cases import read_seen_image
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError
-from segassay.io.images import write_bytes
+from segassay.io.images import read_grid, write_bytes
 from segassay.io.volume_axes import axes_of
 from segassay_monai.ensemble.image_features import intensity_features, network_features
 from segassay_monai.ensemble.members import member_from_state
@@ -111,7 +111,6 @@ def describe_training(checkpoint: Path, dataset: Dataset) -> Path:
     training = _spaced([*member.train, *member.val])
     rows: list[tuple[np.ndarray, np.ndarray]] = []
     spacings: list[tuple[float, ...]] = []
-    axes: set[str | None] = set()
     for case in [*training, *_spaced(member.held_out)]:
         picture = read_seen_image(dataset, case)
         own = network_features(picture.array, network, strides)
@@ -119,12 +118,17 @@ def describe_training(checkpoint: Path, dataset: Dataset) -> Path:
         n_axes = picture.array.ndim - 1
         if len(rows) <= len(training):
             spacings.append(picture.spacing_um or (math.nan,) * n_axes)
-            axes.add(axes_of(picture.affine, n_axes))
     intensity, features = (np.array(column) for column in zip(*rows, strict=True))
+    axes = {_axes_of(dataset, case) for case in (*member.train, *member.val)}
     one = axes.pop() if len(axes) == 1 else None
     path = description_path(checkpoint)
     write_bytes(path, description_bytes(Description(intensity, features, len(training), np.array(spacings), one)))
     return path
+
+
+def _axes_of(dataset: Dataset, case: str) -> str | None:
+    grid = read_grid(dataset.images[case])
+    return axes_of(grid.affine, len(grid.shape))
 
 
 def description_bytes(description: Description, **more: int) -> bytes:
@@ -191,7 +195,7 @@ def parse_description(text: str, path: Path) -> Description:
         if not usable or content["version"] != _VERSION or not np.isfinite(network).all():
             raise ValueError("rows are missing")
         axes, spacing = content.get("axes"), _spacing(content.get("spacing_um"), n_training)
-        if axes is not None and sorted(map("LRPAIS".find, axes)) not in _AXES:
+        if axes is not None and (not isinstance(axes, str) or sorted(map("LRPAIS".find, axes)) not in _AXES):
             raise ValueError("axes are unknown")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _undescribed(path, error) from error

@@ -266,7 +266,7 @@ _HASHES: dict[tuple[Any, ...], tuple[str, ...]] = {}
 
 def _hashes_of(dataset: Dataset, case: str) -> tuple[str, ...]:
     picture = read_seen_image(dataset, case)
-    return pixel_hashes(picture.array, picture.affine)
+    return pixel_hashes(picture.array, picture.place)
 
 
 def pixel_hashes(array: np.ndarray, affine: np.ndarray | None = None) -> tuple[str, ...]:

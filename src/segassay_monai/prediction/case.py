@@ -82,7 +82,7 @@ class Predictor:
 
     def turn_of(self, picture: Picture) -> Turn | None:
         """How a volume is put into the axes of the training; None if it has them, or these or its own are unknown."""
-        return turn_to(self.axes, picture.affine, picture.array.ndim - 1)
+        return turn_to(self.axes, picture.place, picture.array.ndim - 1)
 
 
 @dataclass(frozen=True, eq=False)

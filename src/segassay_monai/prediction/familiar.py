@@ -168,6 +168,8 @@ def read_familiar(checkpoints: Sequence[Path], device: str = "cpu") -> Familiar 
         network, strides = read_member_network(Path(checkpoint))
         sizes, spacings = description.intensity[: description.n_training, -1], description.spacing_um
         known = ~np.isnan(sizes)
+        if spacings is not None:
+            known &= np.isfinite(spacings).all(axis=1)
         along = None if spacings is None else np.log2(spacings[known])
         return Familiar(space, network.to(device), strides, sizes[known], along)
     else:
@@ -178,7 +180,7 @@ def read_familiar(checkpoints: Sequence[Path], device: str = "cpu") -> Familiar 
 
 
 def read_axes(checkpoints: Sequence[Path]) -> str | None:
-    """Axes of the volumes that members were trained on, such as `LPS`; None if they are unknown, or differ.
+    """Axes of the volumes that members were trained on, such as `LPS`; None if no member says them, or they differ.
 
     Raises:
         DataError: As from `read_familiar`.
@@ -186,6 +188,9 @@ def read_axes(checkpoints: Sequence[Path]) -> str | None:
     found = [read_description(Path(checkpoint)) for checkpoint in checkpoints]
     axes = {description.axes for description in found if description is not None}
     return axes.pop() if len(axes) == 1 else None
+
+
+_REMOVE = "remove it; images are then not compared with those of the training"
 
 
 def _check_columns(checkpoint: Path, description: Description) -> None:
@@ -196,8 +201,13 @@ def _check_columns(checkpoint: Path, description: Description) -> None:
         what = (
             f"has {found[0]} and {found[1]} numbers per image, not {expected[0]} and {expected[1]} as its network gives"
         )
-        action = "remove it; images are then not compared with those of the training"
-        raise DataError.of(description_path(checkpoint), what, action)
+        raise DataError.of(description_path(checkpoint), what, _REMOVE)
+    spacing = description.spacing_um
+    if spacing is not None and spacing.shape[1] != settings.spatial_dims:
+        what = (
+            f"gives the size of a pixel along {spacing.shape[1]} axes, not {settings.spatial_dims} as its network has"
+        )
+        raise DataError.of(description_path(checkpoint), what, _REMOVE)
 
 
 def describe_members(model: str | os.PathLike[str], dataset: Dataset) -> list[Path]:

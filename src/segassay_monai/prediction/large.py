@@ -118,7 +118,7 @@ class LargePixels:
 
     def hashes(self) -> tuple[str, ...]:
         """As `ensemble.members.pixel_hashes`."""
-        turn = turn_to(CANONICAL, self.image.frame.affine, len(self.shape) - 1)
+        turn = turn_to(CANONICAL, self.image.frame.place, len(self.shape) - 1)
         return (self.hash(), *([] if turn is None else [LargePixels(TurnedWindows(self.image, turn)).hash()]))
 
 

@@ -36,7 +36,7 @@ from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.members import has_seen, pixel_hashes, seen_by
 from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.case import Options, Predictor, load_predictor, predict_case
-from segassay_monai.prediction.familiar import NOT_COMPARED
+from segassay_monai.prediction.familiar import NOT_COMPARED, read_axes
 from segassay_monai.prediction.files import DEFAULT, check_save, write_files, write_thumbnail
 from segassay_monai.prediction.images import Images, find_images
 from segassay_monai.prediction.large import LargePixels, open_large, predict_large
@@ -191,6 +191,7 @@ def _settings(model: Model, images: Images, options: Options, save: Sequence[str
         "model_sha256": model.sha256,
         "n_members": len(model.checkpoints),
         "trained_on_dataset": model.dataset,
+        **({} if (axes := read_axes(model.checkpoints)) is None else {"axes": axes}),
         "images": str(images.place.resolve()),
         "segassay": segassay.__version__,
         "torch": str(torch.__version__),
@@ -355,8 +356,7 @@ def _in_memory(
 ) -> dict[str, Any]:
     """What the record holds of an image that fits into memory, with all its files written."""
     picture, path = images.read(case), images.files[case][0]
-    if picture.unread:
-        logger.warning(f"{path}: the header gives {picture.unread}, which is no size of a pixel; sizes are in pixels")
+    _warn_of_spacing(path, picture)
     names, places = _channels_of(model, images, path, picture)
     words: dict[str, Any] = {"order": _order(images), "seen": places, "channels": names}
     words |= images.areas(case)
@@ -377,9 +377,15 @@ def _in_memory(
         **_pixel_ratios(predictor, picture, picture.spacing_um),
         "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | of_classes | dict(unlike),
         "objects": objects_of(found.objects),
-        "held_out": _held_out(model, images, case, partial(pixel_hashes, seen, picture.affine)),
+        "held_out": _held_out(model, images, case, partial(pixel_hashes, seen, picture.place)),
         "files": write_files(out, found, save) | write_thumbnail(out, found),
     }
+
+
+def _warn_of_spacing(path: Path, picture: Picture) -> None:
+    """Name what a header gives as the size of a pixel, if it is none."""
+    if picture.unread:
+        logger.warning(f"{path}: the header gives {picture.unread}, which is no size of a pixel; sizes are in pixels")
 
 
 def _pixel_ratios(predictor: Predictor, picture: Picture, spacing_um: Sequence[float] | None) -> dict[str, list[float]]:
@@ -423,6 +429,8 @@ def _by_windows(
 ) -> dict[str, Any]:
     """The same of a large image."""
     spacing = images.spacing_of(large)
+    if spacing is None:
+        _warn_of_spacing(large.path, large.frame)
     if images.dataset is not None:
         order = places_in_order(large.path, large.frame, images.dataset.names_in_files)
         large = ChosenChannels(large, order) if order else large
