@@ -2,9 +2,11 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from networks import SETTINGS
+from segassay_monai.ensemble.familiar import Description, description_bytes
 from segassay_monai.sharing.about import About
 from segassay_monai.sharing.zoo.card import write_card, write_data_license
 from segassay_monai.sharing.zoo.metadata import bundle_metadata
@@ -34,7 +36,8 @@ def card(request, tmp_path):
     words = {"metadata": metadata, "about": ABOUT, "settings": SETTINGS, "members": [], "n_members": n}
     if n == 3:
         (tmp_path / "models").mkdir()
-        (tmp_path / "models" / "familiar.json").touch()
+        described = Description(np.ones((1, 3)), np.ones((1, 2)), 1, np.ones((1, 2)), "LPS")
+        (tmp_path / "models" / "familiar.json").write_bytes(description_bytes(described))
     write_card(tmp_path, name="cells_segmentation", numbers=numbers, min_object_size=30, **words)
     return tmp_path
 
@@ -75,6 +78,7 @@ def test_it_says_how_small_objects_may_be_and_what_marks_unlike_images(card):
     text = (card / "docs" / "README.md").read_text()
     assert "`--min_object_size` pixels, 30 by default" in text
     assert ("models/familiar.json" in text) == (card / "models").is_dir()
+    assert ("Volumes of the training have the axes LPS" in text) == (card / "models").is_dir()
 
 
 def test_tables_have_as_many_cells_as_their_header(card):

@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from segassay_monai.ensemble.classes import TOUCHING, is_exclusive
-from segassay_monai.ensemble.familiar import FAMILIAR
+from segassay_monai.ensemble.familiar import read_description
 from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.network import NetworkSettings, size_divisor
 from segassay_monai.sharing.about import About
@@ -49,6 +49,7 @@ def write_card(
     """Write `docs/README.md` with its figures, and `README.md` as a repository on Hugging Face shows it."""
     docs = folder / "docs"
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    described = read_description(folder / "models" / "model.pt")
     seen = {case for member in members for case in member.train + member.val}
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     words = {
@@ -64,7 +65,8 @@ def write_card(
         "n_images": len(seen) or "not stated",
         "numbers": numbers,
         "min_object_size": min_object_size,
-        "has_familiar": (folder / "models" / FAMILIAR).is_file(),
+        "axes": None if described is None else described.axes,
+        "has_familiar": described is not None,
     }
     (docs / "README.md").write_text(template.render(words, figures_at=""), encoding="utf-8", newline="")
     tagged = _TAGS + template.render(words, figures_at="docs/")
