@@ -57,9 +57,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_data(tmp_path_factory.mktemp("turned") / "data", {})
 
 
-def members(folder: Path, data: Path) -> Path:
+def members(folder: Path, data: Path, objects: str = "separate") -> Path:
     """Members that say what their training was like; weights are drawn, so each direction gives other masks."""
-    write_members(folder, data, seeds=(14, 15), spacing=SPACING)
+    write_members(folder, data, seeds=(14, 15), spacing=SPACING, objects=objects)
     for path in folder.rglob("model.pt"):
         describe_training(path, read_dataset(data))
     return folder
@@ -97,6 +97,19 @@ def test_the_mask_of_a_turned_volume_is_the_turned_mask(
             np.testing.assert_allclose(of[axes].affine, nibabel.load(images / f"{axes}.nii.gz").affine, rtol=1e-6)
     numbers = done.cases.drop(columns=["case", "image"]).select_dtypes("number")
     np.testing.assert_allclose(numbers, np.broadcast_to(numbers.iloc[:1], numbers.shape), rtol=1e-6)
+
+
+def test_touching_objects_of_turned_volumes_are_divided_alike(data: Path, images: Path, tmp_path: Path) -> None:
+    """The depth is turned with the probability; predicted in all mirror images."""
+    folder = members(tmp_path / "touching", data, "touching")
+    done = predict(folder, images, out=tmp_path / "out", save=["instances"], flips=True)
+    first, *others = (nibabel.load(tmp_path / "out" / "instances" / f"{axes}.nii.gz") for axes in STORED)
+    marked = np.asarray(first.dataobj) > 0
+    assert 0 < marked.mean() < 1
+    for other in others:
+        np.testing.assert_array_equal(np.asarray(turned(other, "RAS").dataobj) > 0, marked)
+    sizes = done.objects.groupby("case")["area_px"].apply(sorted)
+    assert len(set(map(tuple, sizes))) == 1
 
 
 def test_a_volume_whose_header_says_that_its_place_is_unknown_is_not_turned(models: Path, tmp_path: Path) -> None:
