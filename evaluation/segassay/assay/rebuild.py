@@ -17,10 +17,9 @@ from segassay.errors import DataError, UsageError, shortlist
 from segassay.io.outputs import (
     ARGUMENTS,
     check_output,
-    places_of_result,
     prepare_output,
     publish_output,
-    refuse_inputs,
+    refuse_result,
     whole_or_nothing,
 )
 from segassay.io.table_files import LIST, parse_json, read_list
@@ -93,7 +92,7 @@ def rebuild(
     chosen = check_style(style or "paper", formats or ("svg", "png")) if drawn_anew else None
     folder = evaluation_folder(place)
     final = check_output(Path(out), overwrite, options=ARGUMENTS)
-    refuse_inputs(final, [], folders=places_of_result(folder), used="read", option=ARGUMENTS[0])
+    refuse_result(final, folder)
     found = read_results(folder)
     work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     with whole_or_nothing(work_dir):

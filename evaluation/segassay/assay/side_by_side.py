@@ -15,10 +15,9 @@ from segassay.assay.write import class_folders
 from segassay.io.outputs import (
     ARGUMENTS,
     check_output,
-    places_of_result,
     prepare_output,
     publish_output,
-    refuse_inputs,
+    refuse_result,
     whole_or_nothing,
 )
 from segassay.io.text_columns import python_strings
@@ -56,7 +55,7 @@ def write_side_by_side(
             is_run = not Path(place).exists() and _RUN.fullmatch(place)
             folder = stack.enter_context(evaluation_of_run(place)) if is_run else evaluation_folder(place)
             if final is not None:
-                refuse_inputs(final, [], folders=places_of_result(folder), used="read", option=ARGUMENTS[0])
+                refuse_result(final, folder)
             found[label] = read_results(folder)
     comparison = compare_evaluations(found)
     if final is None:

@@ -31,11 +31,11 @@ __all__ = [
     "STUDY_FOLDERS",
     "alone",
     "check_output",
-    "places_of_result",
     "prepare_output",
     "publish_output",
     "recover_output",
     "refuse_inputs",
+    "refuse_result",
     "unfinished_output",
     "whole_or_nothing",
 ]
@@ -128,11 +128,20 @@ def refuse_inputs(
             )
 
 
-def places_of_result(result: Path) -> list[Path]:
-    """Folders in which nothing new may lie: of a result, and all of the study that it belongs to or is."""
+def refuse_result(output_dir: Path, result: Path) -> None:
+    """Refuse an output folder, given as an argument, that holds or lies in a result that is read, or in its study.
+
+    Args:
+        output_dir: Absolute, as from `check_output`.
+        result: Folder of the result; it may be that of a study, or lie in one.
+
+    Raises:
+        UsageError: As from `refuse_inputs`.
+    """
     place = result.resolve()
     studies = [one for one in (place, place.parent) if (one / "study.yaml").is_file() and (one / "members").is_dir()]
-    return [result, *(study / name for study in studies for name in STUDY_FOLDERS)]
+    folders = [result, *(study / name for study in studies for name in STUDY_FOLDERS)]
+    refuse_inputs(output_dir, [], folders=folders, used="read", option=ARGUMENTS[0])
 
 
 def _with_links(places: Iterable[str | os.PathLike[str]]) -> set[Path]:

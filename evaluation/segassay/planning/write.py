@@ -16,10 +16,9 @@ from segassay.io.csv_tables import csv_text
 from segassay.io.outputs import (
     ARGUMENTS,
     check_output,
-    places_of_result,
     prepare_output,
     publish_output,
-    refuse_inputs,
+    refuse_result,
     whole_or_nothing,
 )
 from segassay.judgement.classes import class_paths
@@ -76,7 +75,7 @@ def write_plan(
     """
     final = check_output(out, overwrite, options=ARGUMENTS)
     pilot = read_pilot(result)
-    refuse_inputs(final, [], folders=places_of_result(result), used="read", option=ARGUMENTS[0])
+    refuse_result(final, result)
     plan = make_plan(pilot, width=width, min_phi=min_phi)
     paths = class_paths(_classes(result))
     classes, not_planned = {}, {}
