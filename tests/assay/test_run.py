@@ -40,17 +40,8 @@ pytestmark = pytest.mark.usefixtures("unrendered")
 TABLES = [
     *("agreement", "annotations", "counts", "distances", "effects", "leave_one_out", "not_judged", "prerequisites"),
     *("raters", "recall_by_contrast", "recall_by_size", "recounts", "scores", "specifications", "votes"),
-    *(
-        "boundaries",
-        "elsewhere",
-        "groups",
-        "identical",
-        "mirrored",
-        "object_votes",
-        "single_votes",
-        "surface_shares",
-        "uncounted",
-    ),
+    *("boundaries", "elsewhere", "groups", "identical", "mirrored", "object_votes", "single_votes"),
+    *("surface_shares", "uncounted"),
     *("checklist_grras", "checklist_claim", "checklist_tripod_ai"),
 ]
 FIGURES = ["agreement", "effects_count", "effects_mean_intensity", "f1_over_threshold", "habits", "specifications"]

@@ -17,7 +17,7 @@ import pandas as pd
 
 from segassay.tables.compared import ComparedCase
 
-__all__ = ["ELSEWHERE_COLUMNS", "LOOSE", "RESEMBLING_COLUMNS", "agreement_elsewhere", "cells_of", "resembling_cases"]
+__all__ = ["ELSEWHERE_COLUMNS", "RESEMBLING_COLUMNS", "agreement_elsewhere", "cells_of", "resembling_cases"]
 
 LOOSE = 0.2
 """Distance of the masks of two images, as a share of the usual distance of nearest raters in one image, up to which
