@@ -21,7 +21,7 @@ demo: install ## simulate three raters, train 20 small models on them, evaluate 
 	$(RUN)segassay study run docs/studies/demo.yaml
 
 test: install ## run all tests
-	$(RUN)python -m pytest --numprocesses logical --dist loadfile
+	$(RUN)python $(COVER) -m pytest --numprocesses logical --dist loadfile
 
 docs: install ## build the site into build/site
 	NO_MKDOCS_2_WARNING=1 $(RUN)mkdocs build --strict

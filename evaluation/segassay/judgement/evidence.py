@@ -6,7 +6,6 @@ Only images count in which half of the raters, or the annotator in question, mar
 perfectly, so that images without any object would reward whoever marks nothing.
 """
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -361,9 +360,12 @@ def median_over(values: np.ndarray) -> np.ndarray:
         >>> median_over(np.array([[0.1, np.nan, 0.3], [np.nan, np.nan, np.nan]]))
         array([0.2, nan])
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of empty slices
-        return np.asarray(np.nanmedian(values, axis=-1)) if values.shape[-1] else np.full(values.shape[:-1], np.nan)
+    ordered = np.sort(values, axis=-1)  # NaN last
+    n_known = values.shape[-1] - np.isnan(values).sum(axis=-1, keepdims=True)
+    if not values.shape[-1]:
+        return np.full(values.shape[:-1], np.nan)
+    middle = [np.take_along_axis(ordered, place, axis=-1)[..., 0] for place in ((n_known - 1) // 2, n_known // 2)]
+    return np.asarray((middle[0] + middle[1]) / 2)
 
 
 def mean_of(

@@ -269,13 +269,18 @@ def _folds(annotations: pd.DataFrame) -> dict[str, int]:
     """Models of one fold each that differ only by the fold and share a case: annotator -> fold."""
     if annotations["fold"].isna().all():
         return {}
-    models = annotations[(annotations["kind"] == "model") & annotations["fold"].notna() & annotations["seed"].notna()]
-    models = models[models.groupby("annotator")["fold"].transform("nunique") == 1]
-    found: dict[str, int] = {}
-    for _, rows in models.groupby(["strategy", "trained_on", "seed"], sort=False):
-        if rows.groupby("case")["fold"].nunique().max() > 1:
-            found |= {str(name): int(fold) for name, fold in zip(rows["annotator"], rows["fold"], strict=True)}
-    return found
+    wanted = ["annotator", "fold", "case", "strategy", "trained_on", "seed"]
+    models = annotations.loc[annotations["kind"] == "model", wanted].dropna()
+    of_model: dict[str, set[int]] = {}
+    of_case: dict[tuple[Hashable, ...], set[int]] = {}
+    rows = list(zip(*(models[column].tolist() for column in wanted), strict=True))
+    for name, fold, *_ in rows:
+        of_model.setdefault(name, set()).add(fold)
+    rows = [row for row in rows if len(of_model[row[0]]) == 1]
+    for _, fold, *alike in rows:
+        of_case.setdefault(tuple(alike), set()).add(fold)
+    shared = {alike[1:] for alike, folds in of_case.items() if len(folds) > 1}
+    return {str(name): int(fold) for name, fold, _, *alike in rows if tuple(alike) in shared}
 
 
 def grouped(annotators: Iterable[Origin], key: Callable[[Origin], Key]) -> dict[Key, tuple[Origin, ...]]:
