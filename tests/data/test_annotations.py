@@ -218,10 +218,7 @@ HEAD = "case,annotator,kind,path,held_out,session,seed\n"
         ("case,annotator,kind,path,n_train\n002,m,model,u1.png,many\n", "row 2: n_train is 'many'; expected a whole"),
         (HEAD + "002,gt,truth,lost.png,,,\n", "row 2: .*lost.png does not exist; a mask by 'gt'"),
         (HEAD + "002,unet,model,annotations.csv,,,\n", "row 2: .*annotations.csv has no image ending"),
-        (
-            HEAD + "002,unet,model,u\0.png,,,\n",
-            r"row 2: path 'u\\x00.png' holds a letter that no path can hold; correct",
-        ),
+        (HEAD + "002,unet,model,u\0.png,,,\n", "cannot be read as a CSV table in UTF-8: it holds a NUL character"),
         (
             HEAD + f"002,unet,model,{'u' * 10_000},,,\n",
             "row 2: path 'u+...u+' is too long for a path; correct the cell",
@@ -232,6 +229,12 @@ HEAD = "case,annotator,kind,path,held_out,session,seed\n"
 def test_broken_tables(dataset, write_csv, text, message):
     with pytest.raises(DataError, match=message):
         read_annotations(dataset, write_csv(text))
+
+
+def test_a_path_in_memory_that_no_file_can_have(dataset):
+    table = pd.DataFrame([{"case": "002", "annotator": "unet", "kind": "model", "path": "u\0.png"}])
+    with pytest.raises(DataError, match=r"path 'u\\x00.png' holds a letter that no path can hold; correct"):
+        read_annotations(dataset, table)
 
 
 def test_all_problems_at_once(dataset, write_csv, tmp_path):

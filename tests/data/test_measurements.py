@@ -106,7 +106,7 @@ ROW = "case,endpoint,value,annotator\n"
         (ROW + "01,a,1,anna\n02,a,1,\n", "the endpoint 'a' has rows with and without annotator"),
         ("case,endpoint,value\n01,fear,3,4\n", "cannot be read as a CSV table"),
         ("", "cannot be read as a CSV table"),
-        ("\0", "no column case and endpoint and value"),
+        ("\0", "it holds a NUL character; save it again"),
         (None, "cannot be read as a CSV table"),
     ],
 )

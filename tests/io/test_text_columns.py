@@ -39,7 +39,8 @@ def test_tables_are_the_same_whatever_pandas_keeps_text_in() -> None:
     given = table.astype(dict.fromkeys(("case", "annotator", "kind"), arrow))
     with pd.option_context(OPTION, "pyarrow"):
         plain, wrapped = evaluate.__wrapped__(annotations=given), evaluate(annotations=given)  # type: ignore[attr-defined]
-    assert [found.agreement["case"].dtype.storage for found in (plain, wrapped)] == ["pyarrow", "python"]
+    if pd.__version__ >= "3":  # before, both are objects
+        assert [found.agreement["case"].dtype.storage for found in (plain, wrapped)] == ["pyarrow", "python"]
     assert plain.frames.keys() == wrapped.frames.keys()
     for name, one in plain.frames.items():
         assert one.to_csv(index=False) == wrapped.frames[name].to_csv(index=False), name

@@ -23,9 +23,9 @@ TOOLS = {
     "mypy",
     "pandas-stubs",
     "pre-commit",
-    "pytest-cov",
     "pytest-xdist",
     "ruff",
+    "slipcover",
     "types-pyyaml",
     "zarr",
 }  # called, not imported, or imported only where it can be installed
@@ -98,7 +98,7 @@ def test_training_needs_what_it_imports_beyond_the_evaluation_and_nothing_else()
 
 def test_developing_needs_what_the_tests_import_and_the_tools():
     of_extras = EXTRAS["monai"] | EXTRAS["cluster"] | EXTRAS["storage"]
-    assert used("tests") - NEEDS - of_extras - IF_THERE == EXTRAS["dev"] - TOOLS - {"tomli"}
+    assert used("tests") - NEEDS - of_extras - IF_THERE - {"tomllib"} == EXTRAS["dev"] - TOOLS - {"tomli"}
 
 
 def test_the_docs_need_what_their_programs_import_and_the_tools():

@@ -82,7 +82,9 @@ def test_onnx_runtime_gives_the_same_masks(models, images, ours, tmp_path):
     for path in images.iterdir():
         prob = session.run(None, {"image": read_image(path).array[None].astype(np.float32)})[0][0, 0]
         np.testing.assert_allclose(prob, read_image(ours / "prob" / path.name).array[0], rtol=0, atol=1e-5)
-        np.testing.assert_array_equal(prob > 0.5, read_mask(ours / "masks" / path.name))
+        told = np.abs(prob - 0.5) > 1e-5
+        assert told.mean() > 0.99
+        np.testing.assert_array_equal((prob > 0.5)[told], read_mask(ours / "masks" / path.name)[told])
 
 
 def test_a_package_for_bioimageio_names_the_axes_of_the_network(models, images, ours, tmp_path):

@@ -216,7 +216,7 @@ def test_without_pyarrow_one_message_names_the_extra(data, monkeypatch):
 def odd_table() -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "case": pd.array(["007", 'ünï,\n"c"', "007", ""], dtype=pd.StringDtype("python", na_value=np.nan)),
+            "case": ["007", 'ünï,\n"c"', "007", ""],
             "n": pd.array([1, pd.NA, -(2**60), 0], dtype="Int64"),
             "f1": [0.1, np.nan, np.inf, -0.0],
         }

@@ -33,7 +33,8 @@ __all__ = [
 PARTS = "part-*.parquet"
 """Names of the files in the folder of a table."""
 
-_TEXT = pd.StringDtype("python", na_value=np.nan)  # each name is one object, however many rows have it
+_TEXT: Any = object if pd.__version__ < "3" else pd.StringDtype("python", na_value=np.nan)
+"""Text as tables in memory have it; each name is one object, however many rows have it."""
 _EXTRA = 'pip install "segassay[parquet]"'
 
 

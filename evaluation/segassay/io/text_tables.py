@@ -39,6 +39,8 @@ def read_text_table(path: Path) -> pd.DataFrame:
     """
     try:
         text = _decoded(path, path.read_bytes())
+        if "\0" in text:
+            raise ValueError("it holds a NUL character")  # Python 3.10 and pandas 2 end a cell there
         header = text.split("\n", 1)[0]
         separator = next((mark for mark in ";\t" if mark in _QUOTED.sub("", header)), ",")
         _check_columns(path, header, separator)

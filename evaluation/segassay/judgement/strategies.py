@@ -124,7 +124,7 @@ def annotator_points(groups: Sequence[Group], scores: pd.DataFrame, effects: pd.
         ),
     ]
     columns = ["annotator", "measure", "contrast", "value"]
-    points = pd.concat([part[columns] for part in parts], ignore_index=True)
+    points = pd.concat([part[columns] for part in parts if len(part)] or [parts[0][columns]], ignore_index=True)
     points.insert(0, "group", points["annotator"].map(group_of))
     return points[points["group"].notna()].reset_index(drop=True)
 

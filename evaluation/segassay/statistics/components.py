@@ -395,7 +395,8 @@ def _checked_cells(values: np.ndarray, factors: dict[str, np.ndarray]) -> tuple[
 
 
 def _codes(levels: np.ndarray) -> np.ndarray:
-    return np.unique(levels, axis=0, return_inverse=True)[1].reshape(-1)
+    axis = 0 if levels.ndim > 1 else None  # along an axis, NumPy before 2.3 sorts no names
+    return np.unique(levels, axis=axis, return_inverse=True)[1].reshape(-1)
 
 
 def _separable_terms(codes: dict[str, np.ndarray], n_levels: dict[str, int]) -> list[str]:

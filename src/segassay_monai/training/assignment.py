@@ -46,7 +46,7 @@ def number_subjects(table: pd.DataFrame, seed: Sequence[int]) -> np.ndarray:
         Integers `(n_cases,)`; cases of one subject share their number.
     """
     units = units_of(table["subject"])
-    by_unit = pd.DataFrame({"unit": units, "stratum": strata_of(table)}).groupby("unit")["stratum"].agg(min)
+    by_unit = pd.DataFrame({"unit": units, "stratum": strata_of(table)}).groupby("unit")["stratum"].min()
     rng = np.random.default_rng(list(seed))
     shuffled = by_unit.iloc[rng.permutation(len(by_unit))]
     names = sorted(set(by_unit))

@@ -110,7 +110,7 @@ def _use_some(seen: pd.DataFrame, number: np.ndarray, n_train: int) -> tuple[pd.
     """Take subjects of every stratum in turn, up to `n_train` cases in all, and number them from 0."""
     if not 2 <= n_train <= len(seen):
         raise UsageError(f"--n_train {n_train}: expected 2 to {len(seen)}, the images that are not held out")
-    subjects = strata_of(seen).groupby(number).agg(min)  # consecutive within a stratum, see `number_subjects`
+    subjects = strata_of(seen).groupby(number).min()  # consecutive within a stratum, see `number_subjects`
     in_turn = subjects.groupby(subjects).cumcount().sort_values(kind="stable").index.to_numpy()
     so_far = np.bincount(number)[in_turn].cumsum()
     used = np.sort(in_turn[: np.searchsorted(so_far, n_train, side="right")])

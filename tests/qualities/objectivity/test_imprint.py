@@ -224,7 +224,7 @@ def test_renaming_raters_changes_names_alone():
 
     def renamed(table: pd.DataFrame) -> pd.DataFrame:
         table = table.copy()
-        for column in table.select_dtypes(include=["object", "str"]):
+        for column in table.columns[[pd.api.types.is_string_dtype(of) for of in table.dtypes]]:
             for old, name in new.items():
                 table[column] = table[column].astype("object").str.replace(old, name)
         return table

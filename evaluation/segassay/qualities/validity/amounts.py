@@ -70,7 +70,8 @@ def amounts_against_raters(
     median = _median_rater(counts, raters_of(kinds))
     if not len(median):
         return score_rows([])
-    everyone = pd.concat([counts[counts["annotator"].isin(models)], median], ignore_index=True)
+    parts = [part.dropna(axis=1, how="all") for part in (counts[counts["annotator"].isin(models)], median)]
+    everyone = pd.concat(parts, ignore_index=True).reindex(columns=counts.columns)
     who = [*models, MEDIAN_RATER]
     matrices = {name: measurements_of(everyone, column, who) for name, column in measurements_in(counts).items()}
     rows: list[dict[str, Any]] = []

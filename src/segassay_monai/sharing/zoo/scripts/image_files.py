@@ -196,7 +196,10 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         raise ValueError(f"{path}: expected a name ending in {', '.join(SUFFIXES)}")
     if suffix == ".png":
         return Picture(_read_png(Path(path)))
-    array = _read_nifti(path) if suffix.startswith(".nii") else _read_tiff(path)
+    try:
+        array = _read_nifti(path) if suffix.startswith(".nii") else _read_tiff(path)
+    except tifffile.TiffFileError as error:
+        raise ValueError(f"{path} is no TIFF, or not a whole one: {error}") from error
     array = array.view(np.uint8) if array.dtype == bool else array
     place = _read_place(path, array.ndim - 1)
     return Picture(array, place.spacing_um, place.affine, place.placement)
