@@ -35,7 +35,7 @@ def test_tables_are_the_same_whatever_pandas_keeps_text_in() -> None:
             for name, kind in (("ben", "human"), ("anna", "human"), ("Zoë", "human"), ("net", "model"))
         ]
     )
-    arrow = pd.StringDtype("pyarrow", na_value=np.nan)
+    arrow = pd.StringDtype("pyarrow", **({"na_value": np.nan} if pd.__version__ >= "3" else {}))
     given = table.astype(dict.fromkeys(("case", "annotator", "kind"), arrow))
     with pd.option_context(OPTION, "pyarrow"):
         plain, wrapped = evaluate.__wrapped__(annotations=given), evaluate(annotations=given)  # type: ignore[attr-defined]
