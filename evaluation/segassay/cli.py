@@ -397,13 +397,14 @@ def _of_mlflow() -> None:
 
 
 @mlflow_app.command(
-    epilog=examples("segassay mlflow ui", "segassay mlflow ui --experiment demo --store study/mlflow.db")
+    epilog=examples("segassay mlflow ui", "segassay mlflow ui --mlflow-experiment demo --store study/mlflow.db")
 )
 def ui(
     *,
-    experiment: Annotated[
+    mlflow_experiment: Annotated[
         str | None, typer.Option(help="MLflow experiment to open.", show_default="the one that was changed last")
     ] = None,
+    experiment: Annotated[str | None, typer.Option(hidden=True, is_eager=True, callback=_refuse_experiment)] = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -422,7 +423,7 @@ def ui(
     from segassay.tracking.ui import open_ui
 
     with using(None if store is None else as_uri(store)):
-        open_ui(experiment, port=port, browser=browser, say=say)
+        open_ui(mlflow_experiment, port=port, browser=browser, say=say)
 
 
 @mlflow_app.command(epilog=examples("segassay mlflow send"))

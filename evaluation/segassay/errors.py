@@ -61,7 +61,16 @@ class DataError(SegAssayError):
 
 
 class UsageError(SegAssayError):
-    """The call is wrong: a setting, an option or an output folder (exit code 2)."""
+    """The call is wrong: a setting, an option or an output folder (exit code 2).
+
+    Example:
+        >>> from segassay import evaluate
+        >>> try:
+        ...     evaluate()
+        ... except UsageError as error:
+        ...     print(error)
+        nothing to evaluate; give a dataset folder, a table as annotations=, or masks=
+    """
 
     exit_code = 2
 

@@ -86,9 +86,6 @@ def last_run(experiment: str = "simulation_0", **tags: str) -> Any:
     return found[0]
 
 
-# what a training leaves
-
-
 def test_training_leaves_a_checkpoint_its_configuration_and_the_held_out_scores(members: Path) -> None:
     state = torch.load(members / "seed0" / "model.pt", weights_only=True)["member"]
     seen, held_out = {*state["train"], *state["val"]}, set(state["held_out"])
@@ -143,9 +140,6 @@ def test_loss_and_learning_rate_are_logged_within_epochs(dataset: Path, tmp_path
     assert 0 <= run.data.metrics["train/waiting_for_data"] < 1
 
 
-# determinism
-
-
 def test_same_seed_gives_the_same_weights_and_another_seed_does_not(
     dataset: Path, members: Path, tmp_path: Path
 ) -> None:
@@ -154,9 +148,6 @@ def test_same_seed_gives_the_same_weights_and_another_seed_does_not(
     assert not same(weights(members / "seed0" / "model.pt"), weights(members / "seed1" / "model.pt"))
     tables = [folder / "held_out" / "agreement.csv" for folder in (tmp_path / "again", members / "seed0")]
     assert tables[0].read_bytes() == tables[1].read_bytes()
-
-
-# selection
 
 
 @pytest.mark.parametrize(("scores", "best"), [([0.2, 0.9, 0.4], 1), ([0.0, 0.0, 0.0], 2), ([0.5, 0.1, 0.3], 0)])
@@ -190,9 +181,6 @@ def test_the_held_out_images_are_not_read_before_the_training_is_over(
     first_image_of_the_dataset = {"case_0000"}  # read once for its number of channels
     assert set(read) >= set(state["val"])
     assert set(read) - first_image_of_the_dataset <= {*state["train"], *state["val"]}
-
-
-# the ensemble
 
 
 def test_the_ensemble_is_the_mean_of_its_members(dataset: Path, members: Path, tmp_path: Path) -> None:
@@ -254,9 +242,6 @@ def test_the_same_weights_twice_are_no_ensemble(dataset: Path, members: Path, tm
         evaluate(dataset, [str(members / "seed0" / "model.pt"), str(tmp_path / "copy.pt")], tmp_path / "out")
 
 
-# failure
-
-
 def test_a_crash_closes_its_run_as_failed_and_leaves_nothing(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,9 +273,6 @@ def test_a_checkpoint_of_another_architecture_is_refused(dataset: Path, members:
     with pytest.raises(DataError, match="not a checkpoint"):
         bundle("evaluating", "evaluate.yaml", **paths | {"models": str(tmp_path / "model.pt")})
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
-
-
-# formats
 
 
 @pytest.mark.parametrize("kind", ["rgb", "16 bit"])
@@ -339,9 +321,6 @@ def test_ignored_areas_stay_out_of_the_scores(dataset: Path, tmp_path: Path) -> 
         assert set(table.loc[table["case"] == case, "n_a"]) == {expected}
 
 
-# real images
-
-
 def test_real_images_of_lab_inns1(data_dir: Path, tmp_path: Path) -> None:
     folder = download(tmp_path, labs=["inns1"], mirror=data_dir)[0].folder
     train(folder, tmp_path / "m", fold=1, epochs=1, tile_size=128)
@@ -351,9 +330,6 @@ def test_real_images_of_lab_inns1(data_dir: Path, tmp_path: Path) -> None:
     counts = table.groupby("annotator_a")["n_a"].sum()
     assert counts["consensus_staple"] == counts["est_GT"]  # our consensus is the published one
     assert last_run("lab-inns1", kind="member").info.status == "FINISHED"
-
-
-# the bundle itself
 
 
 def test_metadata_follow_the_schema_of_the_model_zoo(data_dir: Path) -> None:

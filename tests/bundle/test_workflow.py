@@ -31,9 +31,6 @@ def write(path: Path, **items: Any) -> str:
     return str(path)
 
 
-# What a configuration knows.
-
-
 def test_no_configuration_running_is_a_clear_error():
     with pytest.raises(UsageError, match="no configuration is running"):
         running_config()
@@ -82,9 +79,6 @@ def test_a_workflow_inside_another_gives_the_word_back(tmp_path, monkeypatch):
     assert seen == ["outer", "inner", "outer", "outer"]
     with pytest.raises(UsageError, match="no configuration is running"):
         running_config()
-
-
-# Errors of ours, and of others.
 
 
 def chained(*errors: Exception) -> Exception:
@@ -151,9 +145,6 @@ def test_a_program_that_names_no_workflow_is_told_how(caplog, tmp_path):
     assert [record.getMessage() for record in caplog.records if record.name == "segassay"] == [text]
 
 
-# The command line of MONAI, which starts with MONAI's own workflow.
-
-
 @pytest.fixture
 def monai_command(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`python -m monai.bundle run …` in this process, as MONAI's `__main__` does it; returns its exit code."""
@@ -206,9 +197,6 @@ def test_the_command_shows_the_traceback_of_an_error_that_is_not_ours(monai_comm
     while error is not None and not isinstance(error, ZeroDivisionError):
         error = error.__cause__ or error.__context__
     assert error is not None
-
-
-# The contract with MONAI: what our workflow and the check of settings rely on, in the version that is pinned.
 
 
 def test_monai_is_the_pinned_version():

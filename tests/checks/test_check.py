@@ -204,7 +204,8 @@ BREAKS: dict[str, tuple[Callable[[Path], Any], str, str, str, str]] = {
         lambda f: (f / "experiment.csv").write_text("case,group\n1,H\n2,H\n3,h\n4,h\n"), "warning",
         "experiment.csv", "in column group, 'H', 'h' differ only in capitals or blanks, and count as 2", "alike"),
     "two spellings of a subject": (
-        lambda f: (f / "experiment.csv").write_text("case,group,subject\n1,H,M  1\n2,H,m\u00a01\n3,C,c\n4,C,d\n"),
+        lambda f: (f / "experiment.csv").write_text(
+            "case,group,subject\n1,H,M  1\n2,H,m\u00a01\n3,C,c\n4,C,d\n", encoding="utf-8"),
         "warning", "experiment.csv", "in column subject, 'M  1', 'm\\xa01' differ only in capitals", "alike"),
     "two spellings of a person": (
         lambda f: say(f, raters={"anna": {"person": "Eva"}, "ben": {"person": "eva"}}),

@@ -183,7 +183,7 @@ def test_volumes_that_all_have_other_slices_give_one_warning_with_their_range(tm
     assert (Path(found.file).name, found.level) == ("images", "warning")
     assert found.what == "7 images have 6 spacings, 0.7 × 0.7 × 0.5 to 3 mm"
     assert "min_object_size is in voxels" in found.action
-    assert "which does not resample, bring those to the median" in found.action
+    assert "a training does not resample: first resample images that differ from the median" in found.action
     # the median is 2 mm: 1.25 and 2.5 are at most a quarter away only above it
     assert found.action.endswith("along an axis: 0.nii, 1.nii, 4.nii, 6.nii")
     console = Console(file=io.StringIO(), width=100)

@@ -233,9 +233,11 @@ def test_an_output_without_its_option_is_told_where_to_stand(tmp_path, monkeypat
 
 
 def test_the_former_name_of_the_mlflow_experiment_is_told_the_present_one(tmp_path, monkeypatch, capsys):
-    assert run(monkeypatch, "evaluate", tmp_path, "--out", tmp_path / "out", "--experiment", "mine") == 2
-    assert "give it as --mlflow-experiment mine" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
+    for words in (["evaluate", tmp_path, "--out", tmp_path / "out"], ["mlflow", "ui"]):
+        assert run(monkeypatch, *words, "--experiment", "mine") == 2
+        assert "give it as --mlflow-experiment mine" in capsys.readouterr().err
+        assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "status"])

@@ -120,7 +120,6 @@ def test_links_are_followed_and_broken_ones_told(tmp_path: Path) -> None:
     assert {problem.what for problem in problems} == {"is a link to a missing file"}
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 @pytest.mark.parametrize(("encoding", "action"), [("utf-8", "rename the file"), ("ascii", "set LANG=C.UTF-8")])
 def test_a_name_that_a_locale_cannot_read_is_no_wrong_name(
     monkeypatch: pytest.MonkeyPatch, encoding: str, action: str
@@ -129,6 +128,7 @@ def test_a_name_that_a_locale_cannot_read_is_no_wrong_name(
     assert how_to_rename("file").startswith(action)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_would_be_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "1.png")
     cases, (problem,) = listed(tmp_path, "2.png")

@@ -149,6 +149,6 @@ def test_a_check_names_the_file_and_its_words_once_unless_dataset_yaml_gives_the
         write_mask(tmp_path / f"labels/{rater}/a.png", GREY > 30)
     (found,) = [one for one in check_dataset(tmp_path).problems if one.kind == "spacing-unread"]
     assert (Path(found.file).name, found.level) == ("a.ome.tif", "warning")
-    assert 'the header gives PhysicalSizeX="0,25", which is no size of a pixel' in found.what
+    assert 'the header gives PhysicalSizeX="0,25", which is not a valid pixel size' in found.what
     (tmp_path / "dataset.yaml").write_text("spacing_um: [0.75, 0.25]")
     assert "spacing-unread" not in {one.kind for one in check_dataset(tmp_path).problems}

@@ -60,7 +60,9 @@ def test_a_name_of_a_column_that_is_longer_than_csv_allows_is_one_message(tmp_pa
 
 
 def test_empty_rows_and_invisible_blanks_go_and_rows_keep_their_numbers(tmp_path):
-    (tmp_path / "table.csv").write_text("case;group\n001;H\n;\n\u200b002\u200b;\u00a0C\n\n;;\n 003;\n")
+    (tmp_path / "table.csv").write_text(
+        "case;group\n001;H\n;\n\u200b002\u200b;\u00a0C\n\n;;\n 003;\n", encoding="utf-8"
+    )
     table = read_text_table(tmp_path / "table.csv")
     assert table.to_dict("list") == {"case": ["001", "002", "003"], "group": ["H", "C", ""]}
     assert table.index.to_list() == [2, 4, 7]

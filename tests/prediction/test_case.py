@@ -141,7 +141,7 @@ def test_results_of_other_names_of_channels_are_not_mixed(tmp_path: Path) -> Non
     said = (lab / "dataset.yaml").read_text(encoding="utf-8")
     for own, other in (("DAPI\n- cFOS", "cFOS\n- DAPI"), ("control_group", "spacing_um: [2, 2]\ncontrol_group")):
         (lab / "dataset.yaml").write_text(said.replace(own, other), encoding="utf-8")
-        with pytest.raises(UsageError, match=r"made otherwise .*(channels|spacing_um) .*, now "):
+        with pytest.raises(UsageError, match=r"made with other settings .*(channels|spacing_um) .*, now "):
             predict(models, lab, out=tmp_path / "out")
 
 

@@ -281,7 +281,7 @@ def test_other_settings_do_not_mix_with_results_that_are_there(
 ) -> None:
     predict(models, images, out=tmp_path / "out")
     before = contents(tmp_path / "out")
-    with pytest.raises(UsageError, match=f"made otherwise .*{shown}.*; give another out"):
+    with pytest.raises(UsageError, match=f"made with other settings .*{shown}.*; give another out"):
         predict(models, images, out=tmp_path / "out", **change)
     assert contents(tmp_path / "out") == before
     assert predict(models, images, out=tmp_path / "out", overwrite=True, **change).cases.shape[0] == 4
@@ -390,7 +390,9 @@ def test_an_image_whose_pixel_size_is_no_number_is_predicted_and_named(
     done = predict(models, path.parent, out=tmp_path / "out")
     assert "area_um2" not in done.cases or done.cases["area_um2"].isna().all()
     (said,) = [one for one in caplog.messages if "PhysicalSizeX" in one]
-    assert said == f'{path}: the header gives PhysicalSizeX="0,25", which is no size of a pixel; sizes are in pixels'
+    assert (
+        said == f'{path}: the header gives PhysicalSizeX="0,25", which is not a valid pixel size; sizes are in pixels'
+    )
 
 
 def test_a_case_with_a_long_name_fails_alone(models: Path, images: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import inspect
 import io
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -177,7 +178,7 @@ def test_the_command_fails_where_an_estimator_is_wrong(monkeypatch, capsys):
 
 
 def test_a_narrow_terminal_loses_nothing():
-    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     print_outcomes(run_checks(), console)
     text = console.export_text()
     assert "0.430245" in text

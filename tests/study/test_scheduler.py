@@ -9,6 +9,7 @@ import pytest
 
 from segassay_monai.study.scheduler import _stop
 
+KILLED = 1 if sys.platform == "win32" else -signal.SIGKILL
 LISTENS = "import sys; print('ready', flush=True); sys.stdin.read(); sys.exit(0)"
 DEAF = "import time; print('ready', flush=True); time.sleep(600)"
 
@@ -33,7 +34,7 @@ def test_a_process_that_does_not_listen_is_killed_in_time_and_the_others_are_not
     started = time.monotonic()
     _stop(processes, 1)
     assert 1 <= time.monotonic() - started < 60
-    assert [process.returncode for process in processes] == [-signal.SIGKILL, 0]
+    assert [process.returncode for process in processes] == [KILLED, 0]
 
 
 def test_a_second_interruption_kills_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +51,7 @@ def test_a_second_interruption_kills_at_once(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(process, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _stop([process], 600)
-    assert process.returncode == -signal.SIGKILL
+    assert process.returncode == KILLED
 
 
 def test_a_process_that_has_ended_is_left_alone() -> None:

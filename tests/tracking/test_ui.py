@@ -21,7 +21,7 @@ def test_the_page_is_that_of_the_study_that_was_changed_last(new_store: Callable
     assert f"/experiments/{second}/" in ui.page_to_open()
     assert f"/experiments/{first}/" in ui.page_to_open("first")
     with pytest.raises(
-        UsageError, match=r"--experiment none: .* has no such MLflow experiment; it has 'second', 'first'"
+        UsageError, match=r"--mlflow-experiment none: .* has no such MLflow experiment; it has 'second', 'first'"
     ):
         ui.page_to_open("none")
 

@@ -28,9 +28,6 @@ def curve_of(loss: Any, n_steps: int = 61) -> pd.DataFrame:
     return curve.assign(smoothed_loss=smooth(curve["loss"].to_numpy()))
 
 
-# the curve
-
-
 @pytest.mark.parametrize("decade", [-5.0, -3.0, -1.5])
 def test_the_rate_at_which_the_loss_falls_fastest_is_proposed(decade: float) -> None:
     curve = curve_of(lambda x: 1 - np.tanh(4 * (x - decade)) + np.exp(8 * (x + 0.6)))
@@ -73,9 +70,6 @@ def test_the_figure_marks_the_proposal_on_a_logarithmic_axis() -> None:
     assert np.array(axes.lines[-1].get_xdata())[0] == 0.0012
 
 
-# the steps
-
-
 def tiles(n: int = 4) -> DataLoader:
     ramp = torch.linspace(-1, 1, n)[:, None]
     return DataLoader([{"image": x, "label": 3 * x} for x in ramp], batch_size=2)  # type: ignore[arg-type]
@@ -111,9 +105,6 @@ def test_the_steps_end_where_the_loss_diverges_or_is_no_number() -> None:
 
     assert len(range_test(network, optimizer, undefined_later, tiles(), 100)) == 7
     assert network.weight.item() == before
-
-
-# the bundle
 
 
 @pytest.fixture(scope="module")

@@ -115,10 +115,10 @@ def evaluate(
         xlsx: Write the tables also as a workbook, `tables.xlsx`; needs `out`.
 
     Returns:
-        The evaluation: tables as DataFrames, verdicts, and figures.
+        The evaluation: tables as DataFrames, verdicts, and figures. Where all masks are empty, nothing can be judged.
 
     Raises:
-        UsageError: If there is nothing to evaluate, arguments exclude each other, or `out` exists or cannot be written.
+        UsageError: If no dataset, table or masks are given, arguments conflict, or `out` exists or cannot be written.
         DataError: If the data has problems; the error lists all problems of the dataset, the table or a case's masks.
 
     Example:

@@ -80,7 +80,8 @@ def check_dataset(
         quiet: Whether not to show how many files of an object store are copied.
 
     Returns:
-        Problems and summary; problems of the data raise no error.
+        Problems and summary; problems of the data raise no error. In an empty folder the problems are that images and
+        raters are missing.
 
     Example:
         >>> [str(problem) for problem in check_dataset("nowhere").errors]

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from segassay.checks.facts import ImageFacts
-from segassay.data.dataset import Dataset, strata
+from segassay.data.dataset import Dataset, strata, units_of
 from segassay.data.names import natural_key
 from segassay.data.settings import inside
 from segassay.errors import DataError, Problem, number_of
 from segassay.tables.measured import SIZE_OF_ALL
 from segassay.tables.normalise import MEASURES, normalise
+from segassay.tables.samples import unit_of
 
 __all__ = ["experiment_problems", "measurement_problems"]
 
@@ -32,8 +33,7 @@ def experiment_problems(dataset: Dataset) -> Iterator[Problem]:
             "warning",
             kind="no-control-group",
         )
-    unit = _unit_of_all(known["subject"])
-    units = known["subject"] if unit == "subject" else pd.Series(known.index, index=known.index)
+    unit, units = unit_of(known["subject"]), units_of(known["subject"])
     single = [group for group in groups if units[known["group"] == group].nunique() == 1]
     if single and len(groups) > 1:
         what = f"only one {unit} in {', '.join(f'group {group!r}' for group in single)}"
@@ -56,11 +56,6 @@ def measurement_problems(dataset: Dataset, images: Sequence[ImageFacts]) -> Iter
     if unknown and {*SIZE_OF_ALL, "object_size"} & set(dataset.measurements):
         what = "the size of a pixel is unknown for some images, so sizes are in pixels"
         yield Problem(file, what, "add `spacing_um` to it", "warning", kind="measurement-unit")
-
-
-def _unit_of_all(subjects: pd.Series) -> str:
-    """The subject where every case has one, else the case; that some lack theirs is a problem of its own."""
-    return "subject" if len(subjects) and (subjects != "").all() else "case"
 
 
 def _control_problems(file: str, table: pd.DataFrame, known: pd.DataFrame, control: str) -> Iterator[Problem]:

@@ -75,7 +75,7 @@ def _pixel_problems(path: Path, picture: Picture, dataset: Dataset) -> Iterator[
     if picture.affine is not None and not is_place(picture.affine):
         yield Problem(str(path), *NO_PLACE, kind="geometry")
     elif picture.unread and dataset.settings.spacing_um is None:
-        what = f"the header gives {picture.unread}, which is no size of a pixel; distances are in pixels"
+        what = f"the header gives {picture.unread}, which is not a valid pixel size; distances are in pixels"
         yield Problem(str(path), what, _CORRECT_SPACING, "warning", kind="spacing-unread")
     elif picture.affine is not None and dataset.settings.spacing_um is None:
         yield from _spacing_problems(path, picture, picture.affine)
@@ -228,8 +228,8 @@ def _many_spacings(images: Sequence[ImageFacts], known: Sequence[tuple[float, ..
     if unlike:
         files = shortlist([Path(file).name for file in unlike])
         action += (
-            f". A model sees {pixels}: before a training, which does not resample, bring those to the median that "
-            f"differ from it by more than a quarter along an axis: {files}"
+            f". A model sees {pixels}, and a training does not resample: first resample images that differ from the "
+            f"median by more than a quarter along an axis: {files}"
         )
     return Problem(str(images[0].path.parent), what, action, "warning", kind="spacing-differs")
 

@@ -368,13 +368,17 @@ def _mask(masks: _Masks, method: str) -> np.ndarray:
 
 
 def soft_mean(masks: _Masks) -> np.ndarray:
-    """Share of the raters who marked each pixel.
+    """Share of the raters who marked each pixel: the mean of their masks, which needs no model of the raters.
 
     Args:
         masks: Boolean `(R, *spatial)`, one mask per rater, or the masks one after another.
 
     Returns:
-        float32 array of shape `(*spatial)` within [0, 1].
+        float32 array of shape `(*spatial)` within [0, 1]; 0 everywhere if no rater marked anything.
+
+    Raises:
+        TypeError: If a mask is not boolean.
+        ValueError: If there is no rater or no pixel, or if the masks differ in shape.
 
     Example:
         >>> soft_mean(np.array([[1, 1, 0, 0], [1, 0, 0, 0]], dtype=bool))

@@ -156,7 +156,8 @@ def read_dataset(folder: str | os.PathLike[str]) -> Dataset:
 
     Raises:
         DataError: Lists every problem found, one per line: folders or images missing, a mask or a row of the experiment
-            table without image, two files of one case, an absent control group, anything wrong in `dataset.yaml`.
+            table without image, two files of one case, an absent control group, anything wrong in `dataset.yaml`. An
+            empty folder lacks images and raters.
 
     Example:
         >>> import tempfile

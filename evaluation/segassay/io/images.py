@@ -110,7 +110,8 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         Array `(C, *spatial)`, spacing and affine; an image of one bit has 0 and 1 in 8 bits.
 
     Raises:
-        DataError: If the file is missing, truncated, broken or a time series, or its name has no image ending.
+        DataError: If the file is missing, truncated, empty, broken or a time series, holds no pixel, or its name has no
+            image ending.
 
     Example:
         >>> import tempfile

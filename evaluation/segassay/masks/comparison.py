@@ -54,8 +54,8 @@ def agreement(
     Returns:
         One row per threshold: `iou_threshold`; of objects `n_a, n_b, tp, precision, recall, f1`, average precision `ap`
         = tp / (n_a + n_b - tp), panoptic quality `pq` = `sq` × f1, `mean_iou`, `n_merges`, `n_splits`; of pixels
-        `dice, iou`; of outlines `hd95, assd, nsd, shift`. Both masks empty agree: 1, and distances 0. One empty: 0, and
-        `mean_iou`, `sq` and distances NaN.
+        `dice, iou`; of outlines `hd95, assd, nsd, shift`. Both masks empty agree: 1, distances 0, and `mean_iou`,
+        `sq` and `shift` NaN. One empty: 0, and `mean_iou`, `sq` and distances NaN.
 
     Raises:
         DataError: If a mask holds fractions or negative numbers.
@@ -70,6 +70,10 @@ def agreement(
         [[2.0, 1.0, 1.0, 0.667, 0.588]]
         >>> float(agreement(a, b, spacing=(0.5, 0.5)).loc[0, "hd95"]) < float(agreement(a, b).loc[0, "hd95"])
         True
+
+    References:
+        Kirillov et al. (2019), CVPR, 9396-9405, doi:10.1109/CVPR.2019.00963, for `pq` and `sq`; Nikolov et al. (2021),
+        J. Med. Internet Res. 23(7):e26151, doi:10.2196/26151, for `nsd`. docs/measures.md has those of the others.
     """
     a, b = _as_mask("a", a), _as_mask("b", b)
     areas: dict[str, Any] = {"ignore": ignore, "region": region}

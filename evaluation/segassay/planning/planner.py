@@ -195,7 +195,8 @@ def plan(evaluation: Results | str | os.PathLike[str], *, width: float = 0.1, mi
         min_phi: Wanted reliability of the count of a single image.
 
     Returns:
-        Table of `make_plan`; if no number of raters and seeds meets both aims, `enough` is False in all rows.
+        Table of `make_plan`; if no number of raters and seeds meets both aims, `enough` is False in all rows,
+        as where all masks are empty.
 
     Raises:
         UsageError: If an aim is impossible.

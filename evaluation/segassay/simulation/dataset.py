@@ -75,7 +75,7 @@ def simulate(out: str | os.PathLike[str], settings: Simulation | None = None, *,
         overwrite: Replace a folder of that name and everything in it.
 
     Returns:
-        The folder.
+        The folder; with `n_nuclei=0` its truth is empty. At least one case is simulated.
 
     Raises:
         UsageError: If `out` exists and `overwrite` is False, or if it cannot be written.

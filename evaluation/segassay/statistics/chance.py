@@ -108,7 +108,10 @@ def gwet_ac1(counts: np.ndarray, weight: np.ndarray | None = None) -> float:
         weight: As for `fleiss_kappa`.
 
     Returns:
-        AC1; NaN without items or with a single category.
+        AC1; NaN without an item of two or more judgements, or with a single category.
+
+    Raises:
+        ValueError: If shapes do not fit or counts are negative.
 
     Example:
         The table on which Cohen's kappa is -0.0234:

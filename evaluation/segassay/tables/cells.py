@@ -31,8 +31,9 @@ _N_ELSEWHERE = 8
 """Other images with which an annotator is compared, evenly spread: neighbours may be slices of one volume."""
 
 _N_NEAREST = 250
-"""Images with which an image is compared: those of which the median rater marks the next smaller and the next
-larger areas. Of up to 251 images these are all; of more, an image that is entered again has nearly the same area."""
+"""Images with which an image is compared, on either side: those of the next smaller and of the next larger marked
+area (median rater). Of up to 251 images these are all; of more, an image that is entered again has nearly the same
+area."""
 
 _MOST_ELSEWHERE, _MOST_COMPARED = 5_000, 10_000
 """Images of which masks are compared with those of others: the grids of all of them are in memory."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import RATER, annotator_order, raters_of
+from segassay.data.annotations import annotator_order, is_rater, raters_of
 from segassay.data.facets import persons_of
 from segassay.data.named_channels import intensities_in
 from segassay.errors import DataError
@@ -104,7 +104,7 @@ def _annotations(annotations: pd.DataFrame, persons: Mapping[str, str]) -> pd.Da
     names = annotations["annotator"].map(lambda name: persons.get(name, name))
     trained_on = annotations["trained_on"].map(lambda name: persons.get(name, name))
     table = annotations.assign(annotator=names, trained_on=trained_on)
-    first = table[table["kind"].ne(RATER) | ~table.duplicated(["case", "annotator"])]
+    first = table[~table["kind"].map(is_rater) | ~table.duplicated(["case", "annotator"])]
     return first.reset_index(drop=True)
 
 

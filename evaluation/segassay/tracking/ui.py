@@ -57,7 +57,9 @@ def page_to_open(experiment: str | None = None) -> str:
     own = [one for one in found if one.name == experiment or (experiment is None and one.name != "Default")]
     if experiment is not None and not own:
         names = ", ".join(repr(one.name) for one in found[:5])
-        raise UsageError(f"--experiment {experiment}: {shown(uri)} has no such MLflow experiment; it has {names}")
+        raise UsageError(
+            f"--mlflow-experiment {experiment}: {shown(uri)} has no such MLflow experiment; it has {names}"
+        )
     return page_of(str(own[0].experiment_id)) if own else "/"
 
 

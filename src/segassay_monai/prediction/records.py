@@ -55,7 +55,7 @@ def open_output(out: Path, settings: Mapping[str, Any], overwrite: bool) -> Iter
         differing = [key for key in {**known, **settings} if known.get(key) != settings.get(key)]
         shown = "; ".join(f"{key} {known.get(key)}, now {settings.get(key)}" for key in differing)
         raise UsageError(
-            f"{out} holds predictions that were made otherwise ({shown}); give another {ARGUMENTS[0]}, or "
+            f"{out} holds predictions made with other settings ({shown}); give another {ARGUMENTS[0]}, or "
             f"{ARGUMENTS[1]} to replace it"
         )
     try:

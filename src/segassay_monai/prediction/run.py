@@ -385,7 +385,9 @@ def _in_memory(
 def _warn_of_spacing(path: Path, picture: Picture) -> None:
     """Name what a header gives as the size of a pixel, if it is none."""
     if picture.unread:
-        logger.warning(f"{path}: the header gives {picture.unread}, which is no size of a pixel; sizes are in pixels")
+        logger.warning(
+            f"{path}: the header gives {picture.unread}, which is not a valid pixel size; sizes are in pixels"
+        )
 
 
 def _pixel_ratios(predictor: Predictor, picture: Picture, spacing_um: Sequence[float] | None) -> dict[str, list[float]]:

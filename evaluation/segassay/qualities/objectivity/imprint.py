@@ -55,6 +55,9 @@ def imprint(agreement: np.ndarray) -> np.ndarray:
         >>> agreeable = np.array([0.0, 0.1, 0.3])
         >>> abs(imprint(0.5 + agreeable + np.array([[0.2], [0.0], [0.1]]))).max().round(12)
         np.float64(0.0)
+
+    References:
+        Defined here, after Segebarth et al. (2020), eLife 9:e59780, doi:10.7554/eLife.59780.
     """
     agreement = np.asarray(agreement, dtype=float)
     if agreement.ndim < 2 or agreement.shape[-1] != agreement.shape[-2]:

@@ -31,8 +31,6 @@ _NO_FOLDS = "cannot be judged: no test split; out of fold a case is held out by 
 _NO_PROB = "the annotations name no probability maps (column prob) of cases that have a reference"
 _NO_UNCERTAINTY = "the annotations name no uncertainty maps (column uncertainty) of cases that have a reference"
 
-# agreement of trainings
-
 F1 = Measure(
     name="f1",
     quality="reliability",
@@ -91,8 +89,6 @@ MINUS_RATERS = replace(
     needs="needs two disjoint ensembles and two raters",
 )
 
-# how far a result moves with the seed
-
 SD = Measure(
     name="sd",
     plain="{of}: standard deviation over seeds",
@@ -149,8 +145,6 @@ FLIP_RATE_OF_VERDICTS = Measure(
     needs="needs an experiment with testable effects and two models, or disjoint ensembles, that differ by the seed",
     gaps={NO_ROWS: Gap("flip rate of verdicts", GAP.why)},
 )
-
-# variance and generalizability
 
 SEM = Measure(
     name="sem",
@@ -218,8 +212,6 @@ SEEDS_FOR_PHI = replace(
     RATERS_FOR_PHI, name="seeds_for_phi", plain="{of}: seeds needed for a reliability Φ of {variant}"
 )
 
-# size of ensembles
-
 DISAGREEMENT = Measure(
     name="disagreement",
     plain="disagreement of two ensembles of {variant} members",
@@ -245,8 +237,6 @@ SATURATION_REST = replace(
     plain="disagreement that no number of members removes",
     coverage=(FITTED_REST,),
 )
-
-# probabilities and uncertainty
 
 ECE = Measure(
     name="ece",

@@ -167,7 +167,7 @@ def latex_table(compared: pd.DataFrame) -> str:
         compared: What `compare` returns, or several of them, concatenated.
 
     Returns:
-        LaTeX, special characters escaped; the p is that adjusted by Holm.
+        LaTeX, special characters escaped; the p is that adjusted by Holm. Without rows only the head of the table.
 
     Example:
         >>> row = {"measure": "f1", "a": "net_1", "b": "net_2", "mean_a": 0.8, "mean_b": 0.7, "difference": 0.1,

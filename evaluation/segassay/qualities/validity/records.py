@@ -34,8 +34,6 @@ _ONLY_EXCHANGEABLE = (
 )
 _OF_RANGE = "human_range, ceiling_normalised"
 
-# masks and outlines
-
 F1 = Measure(
     name="f1",
     quality="validity",
@@ -98,8 +96,6 @@ BOUNDARY_IOU = replace(
 )
 CL_DICE = replace(BOUNDARY_IOU, name="cl_dice", words="clDice", estimators=("masks.boundaries.centreline_dice",))
 MASD = replace(BOUNDARY_IOU, name="masd", words="MASD", estimators=("masks.boundaries.mean_average_surface_distance",))
-
-# objects
 
 IOU = replace(
     F1,
@@ -199,8 +195,6 @@ RECALL = Measure(
     needs=F1.needs,
 )
 
-# amounts as they were measured
-
 AMOUNT_BIAS = replace(
     of_raters.DIFFERENCE,
     name="amount_bias",
@@ -257,8 +251,6 @@ AMOUNT_RATIO = replace(
     gaps={},
 )
 
-# compared with raters
-
 MINUS_WORST_RATER = Measure(
     name="minus_worst_rater",
     quality="validity",
@@ -292,8 +284,6 @@ OVER_RATERS = replace(
     coverage=(RATIOS,),
     words=", divided by that of the raters",
 )
-
-# conclusions of the experiment
 
 ETA_SQUARED = Measure(
     name="eta_squared",
