@@ -56,9 +56,12 @@ def case_row(
 
 
 def cases_table(records: Mapping[str, Record]) -> pd.DataFrame:
-    """One row per image, in their order."""
+    """One row per image, in their order; a number that no image has, such as a size in µm², is NaN."""
     rows = [record["case"] for record in records.values()]
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(_COUNTED))
+    if not rows:
+        return pd.DataFrame(columns=list(_COUNTED))
+    table = pd.DataFrame(rows)
+    return table.astype(dict.fromkeys(table.columns[table.isna().all()], float))
 
 
 def objects_of(objects: pd.DataFrame) -> dict[str, list[Any]]:
