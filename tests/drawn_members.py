@@ -18,15 +18,18 @@ def write_members(
     spacing: Sequence[float] = (1, 1),
     trained_on: str = "staple",
     objects: str = "separate",
+    intensity_range: Sequence[float] | None = None,
 ) -> Path:
     """Checkpoints as a training leaves them, with weights drawn at random."""
     data = read_dataset(dataset)
     strides = network_strides(spacing, n_levels=2)
-    settings = NetworkSettings(len(spacing), open_n_channels(data), [2, 4], strides, open_classes(data), objects)
+    settings = NetworkSettings(
+        len(spacing), open_n_channels(data), [2, 4], strides, open_classes(data), objects, intensity_range
+    )
     for seed in seeds:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            network = residual_unet(**settings.state_dict())
+            network = residual_unet(**settings.arguments())
             for value in network.parameters():
                 value.data += 0.3 * torch.randn_like(value)
         member = plan_member(data, trained_on=trained_on, fold=0, n_folds=2, seed=seed, val_fraction=0.5)

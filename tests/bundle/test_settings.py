@@ -124,6 +124,13 @@ def test_a_value_of_the_wrong_kind_says_what_is_expected(overrides, expected):
         ({"tile_size": 0}, "--tile_size 0: expected 1 or more"),
         ({"tile_size": 7}, "--tile_size 7: expected a multiple of 8, at least 16, because --channels has 4 levels"),
         ({"tile_size": 100, "channels": [4, 8, 16, 32]}, "--tile_size 100: expected a multiple of 8, at least 16"),
+        (
+            {"intensity_range": [400, -1000]},
+            "--intensity_range [400, -1000]: expected two numbers, the lower one first",
+        ),
+        ({"intensity_range": [0]}, "--intensity_range [0]: expected two numbers, the lower one first"),
+        ({"intensity_range": [0, float("nan")]}, "--intensity_range [0, nan]: expected two numbers, the lower one"),
+        ({"intensity_range": 255}, "--intensity_range 255: expected two numbers, the lower one first"),
         ({"channels": []}, "--channels []: expected two or more whole numbers above 0"),
         ({"channels": [8]}, "--channels [8]: expected two or more whole numbers above 0"),
         ({"channels": [8, 0]}, "--channels [8, 0]: expected two or more whole numbers above 0"),
@@ -134,7 +141,10 @@ def test_a_value_out_of_range_says_what_is_possible(overrides, expected):
     assert problem(overrides).startswith(expected)
 
 
-@pytest.mark.parametrize("overrides", [{"seed": 10**400}, {"tile_size": 4, "channels": [8, 16]}, {"warm_up": 0}])
+@pytest.mark.parametrize(
+    "overrides",
+    [{"seed": 10**400}, {"tile_size": 4, "channels": [8, 16]}, {"warm_up": 0}, {"intensity_range": [0, 1e-3]}],
+)
 def test_values_at_the_border_pass(overrides):
     assert problem(overrides) == ""
 

@@ -1,5 +1,7 @@
 """Images as a network receives them: read, and normalised by percentiles."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -29,7 +31,7 @@ def test_predicting_an_image_with_other_channels_is_an_error(tmp_path):
         ReadImaged("image", read_image, 1)({"image": str(tmp_path / "image.png")})
 
 
-def normalise(image: np.ndarray, **settings: float) -> np.ndarray:
+def normalise(image: np.ndarray, **settings: Any) -> np.ndarray:
     tensor = torch.from_numpy(np.ascontiguousarray(image, np.float32))
     return NormalisePercentiled("image", **settings)({"image": tensor})["image"].numpy()
 
@@ -71,6 +73,20 @@ def test_channels_are_normalised_each_on_its_own():
     image[1] *= 500
     for channel in (0, 1):
         np.testing.assert_array_equal(normalise(image)[channel], normalise(image[[channel]])[0])
+
+
+def test_a_fixed_range_is_the_same_for_all_images_and_channels():
+    image = noise(2, 30, 40) * 3000 - 1000
+    expected = np.clip((image + 1000) / 1400, -8, 8)
+    np.testing.assert_allclose(normalise(image, intensity_range=(-1000, 400)), expected, atol=1e-6)
+    np.testing.assert_array_equal(normalise(image[:, :3], intensity_range=(-1000, 400))[0], expected[0, :3])
+    assert normalise(np.full((1, 4, 4), 1e9), intensity_range=(0, 1)).max() == 8
+
+
+@pytest.mark.parametrize("wrong", [(5, 5), (7, 1), (0, np.inf), (0,), (0, 1, 2), ("a", "b")])
+def test_a_range_that_is_none_is_refused(wrong):
+    with pytest.raises(PredictionError, match="expected two numbers, the lower one first; give for example"):
+        normalise(np.zeros((1, 4, 4)), intensity_range=wrong)
 
 
 def test_volumes_are_normalised_as_a_whole():

@@ -183,7 +183,8 @@ def test_images_unlike_those_of_the_training_are_found_by_the_same_numbers(
     dataset: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = write_members(tmp_path / "members", dataset, seeds=(14,)) / "s14" / "model.pt"
-    network, strides = read_member_network(checkpoint)
+    network, settings = read_member_network(checkpoint)
+    strides = settings.strides
     arrays = [read_image(path).array for path in read_dataset(dataset).images.values()]
     content = {
         "version": 1,

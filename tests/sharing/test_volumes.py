@@ -1,5 +1,6 @@
 """Exports of members of volumes, of CT with thick slices: masks, places and voxel sizes are those of `predict`."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from bioimageio_packages import assert_accepted, network, with_core
 from bundles import run_exported
 from drawn_members import write_members
 from segassay.data.dataset import read_dataset
-from segassay.errors import UsageError
+from segassay.errors import DataError, UsageError
 from segassay.io.images import read_image, read_mask
+from segassay_monai.prediction import large
 from segassay_monai.prediction.familiar import describe_members
 from segassay_monai.prediction.run import predict
 from segassay_monai.sharing.bioimageio import export
@@ -40,9 +42,19 @@ def dataset(multirater_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
+@pytest.fixture(scope="module", params=[None, (10.0, 160.0)], ids=["percentiles", "fixed range"])
+def intensity_range(request: pytest.FixtureRequest) -> tuple[float, float] | None:
+    """How the members have images scaled: each by its percentiles, or all alike."""
+    known: tuple[float, float] | None = request.param
+    return known
+
+
 @pytest.fixture(scope="module")
-def models(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_members(tmp_path_factory.mktemp("volumes"), dataset, seeds=(14, 15), spacing=(0.7, 0.7, 2.5))
+def models(
+    dataset: Path, intensity_range: tuple[float, float] | None, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("volumes")
+    write_members(folder, dataset, seeds=(14, 15), spacing=(0.7, 0.7, 2.5), intensity_range=intensity_range)
     assert len(describe_members(folder, read_dataset(dataset))) == 2
     return folder
 
@@ -66,12 +78,60 @@ def ours(models: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) -
     return out
 
 
-def test_a_bundle_for_the_zoo_writes_the_same_bytes(models, images, ours, tmp_path, without_this_package):
+def test_a_bundle_for_the_zoo_writes_the_same_bytes(
+    models, images, ours, intensity_range, tmp_path, without_this_package
+):
     bundle = export_zoo(models, tmp_path / "lung_ct_segmentation")
     run_exported(bundle, tmp_path / "theirs", images, save_instances=True)
+    transforms = json.loads((bundle / "configs" / "inference.json").read_text())["preprocessing"]["transforms"]
+    assert transforms[1].get("intensity_range") == (intensity_range and list(intensity_range))
+    card = (bundle / "README.md").read_text(encoding="utf-8")
+    assert ("the value 10 becomes 0 and 160 becomes 1" in card) == (intensity_range is not None)
+    assert ("percentile" in card) == (intensity_range is None)
     for kind in ("masks", "prob", "instances"):
         theirs = {path.name: path.read_bytes() for path in (tmp_path / "theirs" / kind).iterdir()}
         assert theirs == {path.name: path.read_bytes() for path in (ours / kind).iterdir()}
+
+
+def test_a_bundle_for_the_zoo_is_predicted_as_its_members(models, images, ours, tmp_path):
+    bundle = export_zoo(models, tmp_path / "lung_ct_segmentation")
+    done = predict(bundle, images, out=tmp_path / "out", save=["mask", "prob"])
+    for kind in ("masks", "prob"):
+        for path in (ours / kind).iterdir():
+            np.testing.assert_array_equal(nibabel.load(done.out / kind / path.name).dataobj, nibabel.load(path).dataobj)
+
+
+def test_windows_are_scaled_as_the_whole(models, images, ours, tmp_path, monkeypatch):
+    monkeypatch.setattr(large, "LARGEST", 100)
+    parts = predict(models, images, out=tmp_path / "parts", save=["prob"], tile=24)
+    for path in (ours / "prob").iterdir():
+        here, there = (nibabel.load(folder / "prob" / path.name).get_fdata() for folder in (parts.out, ours))
+        np.testing.assert_allclose(here, there, atol=2e-6)
+
+
+def test_a_fixed_range_keeps_what_a_value_means(dataset, images, tmp_path):
+    """A volume that is twice as dense has the same percentiles after scaling, and other values in a fixed range."""
+    (image,) = sorted(images.iterdir())[:1]
+    twice = tmp_path / "twice" / image.name
+    twice.parent.mkdir()
+    volume = nibabel.load(image)
+    nibabel.save(nibabel.Nifti1Image(volume.get_fdata().astype(np.float32) * 2, volume.affine), twice)
+    for scaled in (None, (0.0, 255.0)):
+        folder = write_members(
+            tmp_path / str(scaled), dataset, seeds=(14,), spacing=(0.7, 0.7, 2.5), intensity_range=scaled
+        )
+        shown = [
+            predict(folder, one, out=tmp_path / f"{scaled} {one.parent.name}", save=["prob"]) for one in (image, twice)
+        ]
+        one, other = (nibabel.load(done.out / "prob" / image.name).get_fdata() for done in shown)
+        assert np.allclose(one, other, atol=1e-4) == (scaled is None)
+
+
+def test_members_that_scale_otherwise_are_no_ensemble(dataset, images, tmp_path):
+    for number, scaled in enumerate([(0.0, 255.0), (0.0, 200.0)]):
+        write_members(tmp_path / "m", dataset, seeds=(number,), spacing=(0.7, 0.7, 2.5), intensity_range=scaled)
+    with pytest.raises(DataError, match=r"intensity_range \[0.0, 200.0\] and \[0.0, 255.0\]"):
+        predict(tmp_path / "m", images, out=tmp_path / "out")
 
 
 def test_onnx_runtime_gives_the_same_masks(models, images, ours, tmp_path):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import os
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -17,7 +18,7 @@ from pathlib import Path
 from pydoc import locate
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from segassay.data.folders import data_places
 from segassay.errors import DataError, SegAssayError, UsageError
@@ -25,6 +26,13 @@ from segassay.io.outputs import OPTIONS, refuse_inputs
 from segassay.io.yaml_files import read_yaml
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.ensemble.errors import PredictionError
+
+
+def _ordered(values: list[float] | None) -> list[float] | None:
+    if values is not None and (len(values) != 2 or not -math.inf < values[0] < values[1] < math.inf):
+        raise ValueError("not two numbers in order")
+    return values
+
 
 _Count = Annotated[int, Field(ge=1, description="1 or more")]
 _CountOrNone = Annotated[int, Field(ge=0, description="0 or more")]
@@ -36,6 +44,11 @@ _Dimensions = Annotated[int, Field(ge=2, le=3, description="2 for images or 3 fo
 _Channels = Annotated[
     list[_Count | str],  # texts are expressions
     Field(strict=False, min_length=2, description="two or more whole numbers above 0, such as [16,32,64,128]"),
+]
+_Range = Annotated[
+    list[float] | None,
+    AfterValidator(_ordered),
+    Field(description="two numbers, the lower one first, such as [-1000,400]"),
 ]
 _PerAxis = Annotated[_Count | list[Any], Field(description="1 or more")]
 """One number for all axes, or a list with one for each."""
@@ -101,6 +114,7 @@ class TrainSettings(_Settings):
     warm_up: _Part
     weight_decay: _Amount
     foreground: _Part
+    intensity_range: _Range
     intensity_scale: _Part
     intensity_shift: _Amount
     gamma: _Amount
@@ -200,7 +214,8 @@ def _expected(problem: Mapping[str, Any], value: Any, default: Any, otherwise: s
     if problem["type"] in ("int_type", "float_type"):
         whole = "a whole number" if problem["type"] == "int_type" and isinstance(value, float) else "a number"
         return otherwise if default is None else f"{whole} such as {default}"
-    return f"a list such as {default}" if problem["type"] == "list_type" else otherwise
+    is_known = problem["type"] == "list_type" and default is not None
+    return f"a list such as {default}" if is_known else otherwise
 
 
 def _check_component(path: str, value: Any, known: Any) -> None:

@@ -25,7 +25,13 @@ from segassay.io.images import read_grid, write_bytes
 from segassay.io.volume_axes import axes_of
 from segassay_monai.ensemble.image_features import intensity_features, network_features
 from segassay_monai.ensemble.members import member_from_state
-from segassay_monai.ensemble.network import read_checkpoint, read_network_settings, read_record, residual_unet
+from segassay_monai.ensemble.network import (
+    NetworkSettings,
+    read_checkpoint,
+    read_network_settings,
+    read_record,
+    residual_unet,
+)
 
 __all__ = [
     "FAMILIAR",
@@ -75,16 +81,16 @@ def description_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(FAMILIAR if checkpoint.name == "model.pt" else f"{checkpoint.stem}.{FAMILIAR}")
 
 
-def read_member_network(checkpoint: Path) -> tuple[nn.Module, Sequence[Sequence[int]]]:
-    """Network of one member in evaluation mode on the CPU, and its strides.
+def read_member_network(checkpoint: Path) -> tuple[nn.Module, NetworkSettings]:
+    """Network of one member in evaluation mode on the CPU, and its settings.
 
     Raises:
         PredictionError: If the file is not a checkpoint.
     """
     settings = read_network_settings([checkpoint])
-    network = residual_unet(**settings.state_dict())
+    network = residual_unet(**settings.arguments())
     network.load_state_dict(read_checkpoint(checkpoint)["model"])
-    return network.eval(), settings.strides
+    return network.eval(), settings
 
 
 def describe_training(checkpoint: Path, dataset: Dataset) -> Path:
@@ -107,13 +113,13 @@ def describe_training(checkpoint: Path, dataset: Dataset) -> Path:
     if missing or member.dataset != dataset.name:
         what = f"is not the dataset {member.dataset!r} that {checkpoint} was trained on"
         raise DataError.of(dataset.folder, what, "give that one")
-    network, strides = read_member_network(checkpoint)
+    network, settings = read_member_network(checkpoint)
     training = _spaced([*member.train, *member.val])
     rows: list[tuple[np.ndarray, np.ndarray]] = []
     spacings: list[tuple[float, ...]] = []
     for case in [*training, *_spaced(member.held_out)]:
         picture = read_seen_image(dataset, case)
-        own = network_features(picture.array, network, strides)
+        own = network_features(picture.array, network, settings.strides, settings.intensity_range)
         rows.append((intensity_features(picture.array, picture.spacing_um), own))
         n_axes = picture.array.ndim - 1
         if len(rows) <= len(training):

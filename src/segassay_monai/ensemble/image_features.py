@@ -137,7 +137,12 @@ class _Deepest(Exception):
     """The deepest level of a network is computed."""
 
 
-def network_features(image: np.ndarray | Pixels, network: nn.Module, strides: Sequence[Sequence[int]]) -> np.ndarray:
+def network_features(
+    image: np.ndarray | Pixels,
+    network: nn.Module,
+    strides: Sequence[Sequence[int]],
+    intensity_range: Sequence[float] | None = None,
+) -> np.ndarray:
     """Mean and standard deviation of each channel of the network's deepest level, over the image.
 
     The image is normalised as in training. Of a large one at most 16 evenly spaced windows of about 65,000 pixels are
@@ -147,6 +152,7 @@ def network_features(image: np.ndarray | Pixels, network: nn.Module, strides: Se
         image: Raw values `(C, *spatial)`, an array or `Pixels`.
         network: A member, a `residual_unet`; it is set to evaluation.
         strides: Those of the network.
+        intensity_range: As of `NormalisePercentiled`.
 
     Returns:
         float64 `(2 × channels,)`: all means, then all standard deviations.
@@ -166,7 +172,7 @@ def network_features(image: np.ndarray | Pixels, network: nn.Module, strides: Se
     hook = deepest_level(network).register_forward_hook(keep)
     divisors, device = size_divisor(strides), next(network.parameters()).device
     pixels = _pixels(image)
-    low, high = _limits(pixels)
+    low, high = _limits(pixels, intensity_range)
     try:
         network.eval()
         with torch.no_grad():
@@ -184,14 +190,17 @@ def network_features(image: np.ndarray | Pixels, network: nn.Module, strides: Se
 _LIMIT = NormalisePercentiled("image").limit
 
 
-def _limits(image: Pixels) -> tuple[torch.Tensor, torch.Tensor]:
+def _limits(image: Pixels, intensity_range: Sequence[float] | None) -> tuple[torch.Tensor, torch.Tensor]:
     """Values `(C, 1, …)` that become 0 and 1, as in `NormalisePercentiled`."""
-    rule = NormalisePercentiled("image")
+    rule = NormalisePercentiled("image", intensity_range=intensity_range)
+    shape = (image.shape[0], *[1] * (len(image.shape) - 1))
+    if rule.intensity_range is not None:
+        lowest, highest = rule.intensity_range
+        return torch.full(shape, lowest), torch.full(shape, highest)
     flat = np.stack([channel.ravel() for channel in _sampled(image)]).astype(np.float32)
     low, high = np.percentile(flat, [rule.lower, rule.upper], axis=1)
     high = np.where(high > low, high, flat.max(axis=1))
     high = np.where(high > low, high, np.inf)
-    shape = (image.shape[0], *[1] * (len(image.shape) - 1))
     return as_float(low.reshape(shape)), as_float(high.reshape(shape))
 
 

@@ -81,7 +81,7 @@ def read_mean_net(checkpoint_paths: Sequence[str | Path]) -> tuple[MeanNet, Netw
         PredictionError: If a file is not a checkpoint, or members differ in their network.
     """
     settings = read_network_settings(checkpoint_paths)
-    net = MeanNet(len(checkpoint_paths), **settings.state_dict())
+    net = MeanNet(len(checkpoint_paths), **settings.arguments())
     for path, member in zip(checkpoint_paths, net.members, strict=True):
         weights: Mapping[str, torch.Tensor] = read_checkpoint(path)["model"]
         try:

@@ -124,7 +124,10 @@ def residual_unet(
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """Arguments of `residual_unet`; a checkpoint holds them, so that the network can be built again."""
+    """Arguments of `residual_unet`; a checkpoint holds them, so that the network can be built again.
+
+    `intensity_range` is no argument of it, but its weights need images that are normalised so (`ensemble.images`).
+    """
 
     spatial_dims: int
     in_channels: int
@@ -132,11 +135,17 @@ class NetworkSettings:
     strides: Sequence[Sequence[int]]
     classes: Classes = ()
     objects: str = SEPARATE
+    intensity_range: Sequence[float] | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values for the checkpoint; `classes` and `objects` only if they are not the default, as before."""
+        """Plain values for the checkpoint; the last three only if they are not the default, as before."""
+        found = self.intensity_range
+        return self.arguments() | ({} if found is None else {"intensity_range": [float(value) for value in found]})
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `residual_unet` as plain values; `classes` and `objects` only if they are not the default."""
         plain = asdict(self) | {"channels": list(self.channels), "strides": [list(step) for step in self.strides]}
-        del plain["classes"], plain["objects"]
+        del plain["classes"], plain["objects"], plain["intensity_range"]
         plain |= {"classes": plain_classes(self.classes)} if self.classes else {}
         return plain | ({"objects": self.objects} if self.objects != SEPARATE else {})
 
@@ -154,7 +163,7 @@ def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSett
     for path in checkpoint_paths:
         state = read_record(path).values.get("network")
         known = {field.name for field in fields(NetworkSettings)}
-        if not isinstance(state, dict) or {*state, "classes", "objects"} != known:
+        if not isinstance(state, dict) or {*state, "classes", "objects", "intensity_range"} != known:
             what = "does not hold the settings of its network, as checkpoints of another version"
             raise PredictionError.of(path, what, "train it again")
         if states and state != states[0]:

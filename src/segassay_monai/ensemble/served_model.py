@@ -40,11 +40,11 @@ class EnsembleModel(PythonModel):
         paths = sorted(Path(context.artifacts["members"]).glob("*.pt"))
         self.settings = read_network_settings(paths)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        network = residual_unet(**self.settings.state_dict()).to(self.device)
+        network = residual_unet(**self.settings.arguments()).to(self.device)
         inferer = WholeImageInferer(size_divisor(self.settings.strides))
         classes, objects = self.settings.classes, self.settings.objects
         self.ensemble = EnsembleNet(network, paths, inferer, classes=classes, objects=objects)
-        self.normalise = NormalisePercentiled("image")
+        self.normalise = NormalisePercentiled("image", intensity_range=self.settings.intensity_range)
         self.lock = threading.Lock()  # the members share one network, and a server predicts in several threads
 
     def predict(

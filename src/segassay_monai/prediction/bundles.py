@@ -21,6 +21,7 @@ from segassay.errors import DataError
 from segassay.io.archives import open_archive
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.familiar import description_path, parse_description
+from segassay_monai.ensemble.images import check_intensity_range
 from segassay_monai.ensemble.network import NetworkSettings, read_weights, residual_unet
 
 __all__ = ["UNNAMED", "BundleMembers", "is_bundle", "read_bundle", "split_members"]
@@ -76,7 +77,7 @@ def read_bundle(path: Path) -> BundleMembers:
         metadata, config = json.loads(read(_METADATA)), json.loads(read(_INFERENCE))
         network = config["network_def"]
         names = [field.name for field in fields(NetworkSettings) if field.name in network]
-        settings = NetworkSettings(**{name: network[name] for name in names})
+        settings = NetworkSettings(**{name: network[name] for name in names}, intensity_range=_intensity_range(config))
         file = path / _WEIGHTS if path.is_dir() else folder / "bundle.pt"
         if not path.is_dir():
             file.write_bytes(read(_WEIGHTS))
@@ -107,10 +108,16 @@ def _check_fit(settings: NetworkSettings, members: Sequence[Mapping[str, torch.T
         ValueError: If they differ.
     """
     with torch.device("meta"):
-        known = {name: value.shape for name, value in residual_unet(**settings.state_dict()).state_dict().items()}
+        known = {name: value.shape for name, value in residual_unet(**settings.arguments()).state_dict().items()}
     for number, member in enumerate(members):
         if {name: value.shape for name, value in member.items()} != known:
             raise ValueError(f"the weights of member {number} do not fit the network")
+
+
+def _intensity_range(config: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The fixed values between which images are scaled, as `inference.json` says; None if by their percentiles."""
+    steps = config["preprocessing"]["transforms"]
+    return check_intensity_range(next((one["intensity_range"] for one in steps if "intensity_range" in one), None))
 
 
 def _channels(metadata: Mapping[str, Any], n_channels: int) -> tuple[str, ...]:

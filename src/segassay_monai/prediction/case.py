@@ -138,7 +138,7 @@ def load_predictor(model: Model, options: Options) -> Predictor:
     """
     settings = read_network_settings(model.checkpoints)
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    network = residual_unet(**settings.state_dict()).to(device)
+    network = residual_unet(**settings.arguments()).to(device)
     divisor = size_divisor(settings.strides)
     size = {} if options.tile is None else {"max_pixels": _WINDOWS * options.tile**settings.spatial_dims}
     inferer = WholeImageInferer(divisor, **size)
@@ -184,7 +184,8 @@ def predict_case(
     pixels, turn = picture.array[list(seen)] if seen else picture.array, predictor.turn_of(picture)
     image = as_float(pixels if turn is None else turn.to(pixels))
     check_image(path, image, predictor.settings.in_channels, predictor.settings.spatial_dims)
-    normalised = NormalisePercentiled("image")({"image": image})["image"][None].to(predictor.device)
+    normalise = NormalisePercentiled("image", intensity_range=predictor.settings.intensity_range)
+    normalised = normalise({"image": image})["image"][None].to(predictor.device)
     with torch.autocast(predictor.device.type, enabled=predictor.device.type == "cuda"):
         predictor.network(normalised)
     last = predictor.network.last

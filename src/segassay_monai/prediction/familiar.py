@@ -38,7 +38,7 @@ from segassay_monai.ensemble.familiar import (
 )
 from segassay_monai.ensemble.image_features import Pixels, feature_counts, intensity_features, network_features
 from segassay_monai.ensemble.members import has_seen, image_hashes
-from segassay_monai.ensemble.network import read_network_settings
+from segassay_monai.ensemble.network import NetworkSettings, read_network_settings
 from segassay_monai.prediction.models import REGISTERED, find_model
 
 __all__ = [
@@ -93,7 +93,7 @@ class Familiar:
     Attributes:
         space: Where the training images lie.
         network: That of the member.
-        strides: Of the network.
+        settings: Of the network.
         pixel_sizes: Logarithm (to base 2) of the area or volume of a pixel in µm of each training image that has one.
         spacings: Logarithm (to base 2) of the size of a pixel along each axis `(n, axes)` of these images; None if the
             model does not say it, as those of earlier versions.
@@ -101,7 +101,7 @@ class Familiar:
 
     space: Space
     network: nn.Module
-    strides: Sequence[Sequence[int]]
+    settings: NetworkSettings
     pixel_sizes: np.ndarray = field(default_factory=lambda: np.zeros(0))
     spacings: np.ndarray | None = None
 
@@ -136,8 +136,9 @@ class Familiar:
             Columns of cases.csv: `unlike_training` (distance, in parts of the limit), `unlike_threshold` (1), and
             `is_unlike`.
         """
-        own = intensity_features(image, spacing_um)[None], network_features(image, self.network, self.strides)[None]
-        distance = float(distances(self.space, *own)[0])
+        strides, intensity_range = self.settings.strides, self.settings.intensity_range
+        features = network_features(image, self.network, strides, intensity_range)
+        distance = float(distances(self.space, intensity_features(image, spacing_um)[None], features[None])[0])
         return {"unlike_training": distance, "unlike_threshold": 1.0, "is_unlike": distance > 1}
 
 
@@ -165,13 +166,13 @@ def read_familiar(checkpoints: Sequence[Path], device: str = "cpu") -> Familiar 
             n = number_of(space.n_calibration, "image")
             logger.info(f"images unlike the training: the limit is rough, it comes from {n}")
         _check_columns(Path(checkpoint), description)
-        network, strides = read_member_network(Path(checkpoint))
+        network, settings = read_member_network(Path(checkpoint))
         sizes, spacings = description.intensity[: description.n_training, -1], description.spacing_um
         known = ~np.isnan(sizes)
         if spacings is not None:
             known &= np.isfinite(spacings).all(axis=1)
         along = None if spacings is None else np.log2(spacings[known])
-        return Familiar(space, network.to(device), strides, sizes[known], along)
+        return Familiar(space, network.to(device), settings, sizes[known], along)
     else:
         logger.info("the model does not say what its training images were like, so new ones are not compared with them")
         return None

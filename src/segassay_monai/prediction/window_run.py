@@ -62,16 +62,26 @@ class WindowRun:
         )
         halo = receptive_radii(own.network, settings.in_channels, divisors)
         self.core, self.halo = _sides(self.shape, divisors, halo, predictor.options.tile)
-        self.low, self.high = self._percentiles()
+        self.low, self.high = self._limits()
 
-    def _percentiles(self) -> tuple[np.ndarray, np.ndarray]:
-        """The two that become 0 and 1 in each channel, as for an image in memory."""
+    def _limits(self) -> tuple[np.ndarray, np.ndarray]:
+        """The two values that become 0 and 1 in each channel, as for an image in memory."""
+        n_channels, known = len(self.image.frame.array), self.predictor.settings.intensity_range
+        if known is not None:
+            self._check_pixels()
+            low, high = (np.full(n_channels, value, dtype=np.float32) for value in known)
+            return low, high
         settings = NormalisePercentiled("image")
         wanted = [settings.lower, settings.upper]
-        n_channels = len(self.image.frame.array)
         found = [percentiles_of_parts(partial(self._channel, number), wanted) for number in range(n_channels)]
         low, high, top = np.array(found).T.astype(np.float32)
         return low, np.where(high > low, high, top)
+
+    def _check_pixels(self) -> None:
+        """Refuse an image with NaN or infinite pixels before anything is predicted."""
+        for number in range(len(self.image.frame.array)):
+            for _ in self._channel(number):
+                pass
 
     def _channel(self, number: int) -> Iterator[np.ndarray]:
         for strip in strips_of(self.image, strip_height(self.shape)):

@@ -34,7 +34,7 @@ METHODS = "methods.md"
 
 _SHOWN = (
     *("epochs", "iterations_per_epoch", "batch_size", "tile_size", "spatial_dims"),
-    *("learning_rate", "weight_decay", "channels"),
+    *("learning_rate", "weight_decay", "channels", "intensity_range"),
 )
 
 
@@ -129,12 +129,14 @@ def _settings(study: Study) -> str:
         return f"They were trained with {libraries}; their settings differ, and are listed in certificate.json."
     own: dict[str, Any] = found[0]
     tile = own["tile_size"] if isinstance(own["tile_size"], list) else [own["tile_size"]] * own["spatial_dims"]
+    scaled = own["intensity_range"]
+    fixed = " Images were scaled so that the values {:g} and {:g} became 0 and 1.".format(*scaled) if scaled else ""
     return (
         f"Each has {_listed(own['channels'])} features per level and was trained with {libraries} for {own['epochs']} "
         f"epochs of {own['iterations_per_epoch']} batches of {own['batch_size']} tiles of {' × '.join(map(str, tile))} "
         f"pixels, with AdamW (Loshchilov & Hutter, 2019), a one-cycle schedule up to a learning rate of "
         f"{own['learning_rate']:g}, and a weight decay of {own['weight_decay']:g}. The best state was chosen by the F1 "
-        "of objects on images that were set aside for it."
+        f"of objects on images that were set aside for it.{fixed}"
     )
 
 

@@ -52,6 +52,7 @@ def read_whole_image_net(
         normalised=normalised,
         softmax=softmax,
         depth=settings.objects == TOUCHING,
+        intensity_range=settings.intensity_range,
     )
     net.members.load_state_dict(mean.members.state_dict())
     return net.eval()

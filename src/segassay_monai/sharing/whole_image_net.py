@@ -29,6 +29,7 @@ class WholeImageNet(nn.Module):
         lower: Percentile of a channel that becomes 0.
         upper: Percentile of a channel that becomes 1.
         limit: Normalised values are clipped to `[-limit, limit]`.
+        intensity_range: The values that become 0 and 1, instead of the percentiles.
         normalised: Whether images come normalised, as tiles of one image must.
         softmax: Whether the outputs of the network are background and exclusive classes; else each is one of its own.
         depth: Whether the last output is the depth of each pixel in its object.
@@ -52,6 +53,7 @@ class WholeImageNet(nn.Module):
         normalised: bool = False,
         softmax: bool = False,
         depth: bool = False,
+        intensity_range: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.members = nn.ModuleList(UNet(**network) for _ in range(n_members))
@@ -61,6 +63,8 @@ class WholeImageNet(nn.Module):
         self.divisors = list(divisors)
         self.both_channels = both_channels
         self.lower, self.upper, self.limit = lower, upper, limit
+        self.is_fixed = intensity_range is not None
+        self.lowest, self.highest = (0.0, 1.0) if intensity_range is None else map(float, intensity_range)
         self.normalised = normalised
         self.softmax = softmax
         self.depth = depth
@@ -92,7 +96,12 @@ class WholeImageNet(nn.Module):
         return prob
 
     def normalise(self, image: torch.Tensor) -> torch.Tensor:
-        """Scale each channel of each image so that its two percentiles become 0 and 1; a constant channel becomes 0."""
+        """Scale each channel of each image so that its percentiles, or the fixed values, become 0 and 1.
+
+        A constant channel becomes 0 if it is scaled by percentiles.
+        """
+        if self.is_fixed:
+            return ((image - self.lowest) / (self.highest - self.lowest)).clamp(-self.limit, self.limit)
         ordered = torch.sort(image.flatten(2), dim=2)[0]
         low = _percentile(ordered, self.lower)
         high = _percentile(ordered, self.upper)

@@ -15,6 +15,7 @@ import torch
 from segassay.data.dataset import Dataset, data_hash, strata, units_of
 from segassay.errors import DataError, UsageError
 from segassay_monai.ensemble.classes import SEPARATE, Classes, names_of, plain_classes
+from segassay_monai.ensemble.images import check_intensity_range
 from segassay_monai.ensemble.members import Member, image_hashes, read_members, seen_by, subject_of
 from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
 from segassay_monai.targets import check_target, is_labelled, strategy_of
@@ -138,7 +139,11 @@ def _read_initial(dataset: Dataset, checkpoint: Path, held_out: Sequence[str]) -
 
 
 def initialised(
-    network: torch.nn.Module, checkpoint: str | Path | None, classes: Classes = (), objects: str = SEPARATE
+    network: torch.nn.Module,
+    checkpoint: str | Path | None,
+    classes: Classes = (),
+    objects: str = SEPARATE,
+    intensity_range: Sequence[float] | None = None,
 ) -> torch.nn.Module:
     """Load the weights of a checkpoint into the network; without a checkpoint, leave it unchanged.
 
@@ -148,9 +153,10 @@ def initialised(
         classes: Of the training. The outputs of a model of other classes, or of the same in another order, mean
             something else.
         objects: Of the training, as in `ensemble.classes`.
+        intensity_range: Of the training, as of `NormalisePercentiled`.
 
     Raises:
-        UsageError: If the weights do not fit, or the classes or objects differ.
+        UsageError: If the weights do not fit, or the classes, the objects or the range differ.
     """
     if checkpoint is None:
         return network
@@ -160,6 +166,11 @@ def initialised(
         raise UsageError(
             f"--initialise_from {checkpoint}: it was trained with `objects: {settings.objects}` and has other "
             f"outputs; give a model that was trained with `objects: {objects}`"
+        )
+    if check_intensity_range(settings.intensity_range) != check_intensity_range(intensity_range):
+        own = settings.state_dict().get("intensity_range")
+        raise UsageError(
+            f"--initialise_from {checkpoint}: it was trained with --intensity_range {own}; give the same one"
         )
     if plain_classes(known) != plain_classes(classes):
         raise UsageError(

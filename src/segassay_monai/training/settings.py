@@ -45,7 +45,7 @@ def is_plain(value: Any) -> bool:
 
 _GROUPS = {
     "data": ("fold", "n_folds", "n_train", "n_val", "rater", "spatial_dims", "val_fraction"),
-    "network": ("channels", "initialise_from", "max_pixels", "objects", "strides"),
+    "network": ("channels", "initialise_from", "intensity_range", "max_pixels", "objects", "strides"),
     "augmentation": (
         *("blur", "elastic", "foreground", "gamma", "intensity_scale", "intensity_shift", "noise", "tile_size"),
     ),

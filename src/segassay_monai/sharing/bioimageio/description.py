@@ -194,7 +194,11 @@ def _input(folder: Path, net: WholeImageNet, files: Files, axes: str, channels: 
 def _preprocessing(net: WholeImageNet, axes: str) -> Iterator[dict[str, Any]]:
     """Steps before the network. The format has none for a channel whose two percentiles are equal."""
     yield {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
-    if net.normalised:
+    if net.normalised and net.is_fixed:
+        gain = 1 / (net.highest - net.lowest)
+        yield {"id": "scale_linear", "kwargs": {"gain": gain, "offset": -net.lowest * gain}}
+        yield {"id": "clip", "kwargs": {"min": -net.limit, "max": net.limit}}
+    elif net.normalised:
         percentiles = {"min_percentile": net.lower, "max_percentile": net.upper}
         yield {"id": "scale_range", "kwargs": {"axes": list(axes), **percentiles, "eps": EPS}}
         yield {"id": "clip", "kwargs": {"min": -net.limit, "max": net.limit}}
@@ -230,6 +234,7 @@ def _weights(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
         "normalised": net.normalised,
         **({"softmax": True} if net.softmax else {}),
         **({"depth": True} if net.depth else {}),
+        **({"intensity_range": [net.lowest, net.highest]} if net.is_fixed else {}),
     }
     torch = version("torch").partition("+")[0]
     architecture = {**_file(folder, files.architecture), "callable": "WholeImageNet", "kwargs": arguments}

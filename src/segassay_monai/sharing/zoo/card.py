@@ -61,6 +61,7 @@ def write_card(
         "is_exclusive": is_exclusive(settings.classes),
         "is_touching": settings.objects == TOUCHING,
         "divisor": size_divisor(settings.strides),
+        "intensity_range": settings.intensity_range,
         "target": _target({member.trained_on for member in members}),
         "n_images": len(seen) or "not stated",
         "numbers": numbers,

@@ -34,7 +34,7 @@ _MAX_PIXELS = {2: 2**22, 3: 2**21}
 
 def network_config(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
     """Network of the bundle: the U-Net itself if it `gives_logits`; else the mean of probabilities."""
-    plain = settings.state_dict()
+    plain = settings.arguments()
     if not gives_logits(settings, n_members):
         return {"_target_": "scripts.mean_net.MeanNet", "n_members": n_members, **plain}
     own = {"out_channels": 1, "num_res_units": 2, "norm": "BATCH"}
@@ -87,7 +87,7 @@ def inference_config(
             "_target_": "Compose",
             "transforms": [
                 {**load, "keys": "image", "spatial_dims": settings.spatial_dims},
-                {"_target_": "scripts.images.NormalisePercentiled", "keys": "image"},
+                {"_target_": "scripts.images.NormalisePercentiled", "keys": "image", **_fixed_range(settings)},
             ],
         },
         "dataset": {"_target_": "Dataset", "data": "@data", "transform": "@preprocessing"},
@@ -118,6 +118,12 @@ def inference_config(
         "run": run,
         "inference": run,
     }
+
+
+def _fixed_range(settings: NetworkSettings) -> dict[str, Any]:
+    """Argument of the normalisation; none if each image is scaled by its percentiles."""
+    found = settings.state_dict()
+    return {name: found[name] for name in ("intensity_range",) if name in found}
 
 
 def _run(folder: str) -> list[Any]:
@@ -230,7 +236,7 @@ def train_config(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
     if settings.spatial_dims == 3:
         config |= {name: value for name, value in _read_yaml("spatial_3d.yaml").items() if "::" not in name}
     plain = settings.state_dict()
-    known = ("spatial_dims", "channels", "strides", "objects")
+    known = ("spatial_dims", "channels", "strides", "objects", "intensity_range")
     text = json.dumps(config | {name: plain[name] for name in known if name in plain})
     config = json.loads(text.replace("@network_def", "@member_def"))
     config["member_def"] = config["network_def"]

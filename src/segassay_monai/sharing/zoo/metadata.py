@@ -80,8 +80,8 @@ def bundle_metadata(
         "copyright": about.copyright or f"Copyright (c) {authors}",
         "data_source": about.data_source or "not stated",
         "data_type": "PNG, TIFF, NIfTI",
-        "image_classes": f"{settings.in_channels} intensity channel(s); in each, the 1st and the 99th percentile of "
-        "the whole image become 0 and 1, and values are clipped to -8 and 8",
+        "image_classes": f"{settings.in_channels} intensity channel(s); in each, {_normalised(settings)}, and values "
+        "are clipped to -8 and 8",
         **(_of_classes(settings.classes) if settings.classes else _of_foreground(settings, about.objects, n_members)),
         "eval_metrics": eval_metrics,
         "intended_use": about.intended_use,
@@ -91,6 +91,14 @@ def bundle_metadata(
     if about.huggingface:
         metadata["huggingface_url"] = f"https://huggingface.co/{about.huggingface}"
     return metadata
+
+
+def _normalised(settings: NetworkSettings) -> str:
+    """How the network's images are scaled."""
+    if settings.intensity_range is None:
+        return "the 1st and the 99th percentile of the whole image become 0 and 1"
+    low, high = settings.intensity_range
+    return f"the values {low:g} and {high:g} become 0 and 1"
 
 
 def _of_foreground(settings: NetworkSettings, objects: str, n_members: int) -> dict[str, str]:
