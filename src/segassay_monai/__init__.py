@@ -41,6 +41,7 @@ _HOME = {
     "study.run": ("run_study",),
     "training.folds": ("initialised", "plan_member"),
     "training.inputs": (
+        "check_scaling",
         "open_checkpoints",
         "open_classes",
         "open_dataset",

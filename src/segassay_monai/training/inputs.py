@@ -13,12 +13,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from segassay.data.cases import read_case_image
+import numpy as np
+
+from segassay.data.cases import read_case_image, read_seen_image
 from segassay.data.dataset import Dataset, read_dataset
 from segassay.data.settings import DatasetFile
 from segassay.errors import UsageError
 from segassay.io.images import Picture
 from segassay_monai.ensemble.classes import SEPARATE, TOUCHING, names_of
+from segassay_monai.ensemble.images import NormalisePercentiled, as_float
 from segassay_monai.ensemble.members import Member, find_checkpoints, held_out_cases, read_as_seen
 from segassay_monai.ensemble.network import NetworkSettings, network_strides, read_network_settings
 from segassay_monai.ensemble.prediction import find_images
@@ -26,6 +29,7 @@ from segassay_monai.training.folds import plan_member
 from segassay_monai.training.tiles import n_channels
 
 __all__ = [
+    "check_scaling",
     "open_checkpoints",
     "open_classes",
     "open_dataset",
@@ -37,6 +41,37 @@ __all__ = [
     "open_reader",
     "open_spacing",
 ]
+
+
+def check_scaling(dataset: Dataset, intensity_range: Sequence[float] | None) -> None:
+    """Refuse a fixed range in which the first image looks nearly constant, as one of another unit does.
+
+    Args:
+        dataset: The dataset; without images nothing is refused.
+        intensity_range: The setting; None where each image is scaled by its percentiles.
+
+    Raises:
+        UsageError: If the 1st and the 99th percentile of a channel lie less than 2 % of the range apart, or half of its
+            pixels would be clipped.
+    """
+    if intensity_range is None or not dataset.cases:
+        return
+    case = dataset.cases[0]
+    image = read_seen_image(dataset, case).array
+    scaled = NormalisePercentiled("image", intensity_range=intensity_range)
+    for channel in scaled({"image": as_float(image)})["image"].flatten(1).numpy():
+        low, middle, high = np.percentile(channel, [1, 50, 99])
+        if high - low < NEARLY_CONSTANT or abs(middle) >= scaled.limit:
+            lowest, highest = np.percentile(image, [1, 99])
+            raise UsageError(
+                f"--intensity_range {list(intensity_range)}: {dataset.images[case]} has values from {lowest:g} to "
+                f"{highest:g} (1st and 99th percentile), of which this range leaves nearly nothing; give two values "
+                "between which most of your images lie, or leave it out"
+            )
+
+
+NEARLY_CONSTANT = 0.02
+"""Least part of a fixed range that an image fills."""
 
 
 def open_dataset(dataset_dir: Any) -> Dataset:
