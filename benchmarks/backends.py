@@ -56,7 +56,7 @@ def measure(checkpoints, size, repeats):
             continue
         loaded = time.process_time() - start
         inferer = WholeImageInferer(size_divisor(settings.strides))
-        ensemble = EnsembleNet(residual_unet(**settings.state_dict()), checkpoints, inferer, backend=backend)
+        ensemble = EnsembleNet(residual_unet(**settings.arguments()), checkpoints, inferer, backend=backend)
         prob = ensemble(image)  # the first call also prepares
         seconds = []
         for _ in range(repeats):

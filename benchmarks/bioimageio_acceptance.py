@@ -159,8 +159,12 @@ def ours(checkpoints, settings, image):
     """The same as our own prediction makes it of a whole image, however large; windows would be an approximation."""
     inferer = WholeImageInferer(size_divisor(settings.strides), max_pixels=image.size)
     words = {"classes": settings.classes, "objects": settings.objects}
-    ensemble = EnsembleNet(residual_unet(**settings.state_dict()), checkpoints, inferer, **words)
-    prob = ensemble(NormalisePercentiled("image")({"image": as_float(image)})["image"][None])[0].numpy()
+    ensemble = EnsembleNet(residual_unet(**settings.arguments()), checkpoints, inferer, **words)
+    prob = ensemble(
+        NormalisePercentiled("image", intensity_range=settings.intensity_range)({"image": as_float(image)})["image"][
+            None
+        ]
+    )[0].numpy()
     depth = ensemble.last.depth
     return prob if depth is None else np.concatenate([prob, depth[0].numpy()])
 

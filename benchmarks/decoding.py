@@ -13,7 +13,6 @@ an object may also have to reach a probability, which `segassay predict` does no
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,7 @@ def predictor(checkpoints: Sequence[Path], flips: bool) -> Callable[[np.ndarray]
     """A function from an image `(C, *spatial)` to the mean probability of the members."""
     settings = read_network_settings(checkpoints)
     inferer = WholeImageInferer(size_divisor(settings.strides))
-    ensemble = EnsembleNet(residual_unet(**asdict(settings)), checkpoints, inferer, flips).eval()
+    ensemble = EnsembleNet(residual_unet(**settings.arguments()), checkpoints, inferer, flips).eval()
     normalise = NormalisePercentiled("image")
 
     def predict(image: np.ndarray) -> np.ndarray:

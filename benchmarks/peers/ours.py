@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -40,9 +39,9 @@ def predict(data: Path, model: Path, cases: Sequence[Case]) -> Iterator[Predicti
     checkpoints = sorted(model.glob("seed*/model.pt"))
     settings = read_network_settings(checkpoints)
     more = {"objects": settings.objects} if hasattr(settings, "objects") else {}
-    network = residual_unet(**asdict(settings))
+    network = residual_unet(**settings.arguments())
     ensemble = EnsembleNet(network, checkpoints, WholeImageInferer(size_divisor(settings.strides)), **more).eval()
-    normalise = NormalisePercentiled("image")
+    normalise = NormalisePercentiled("image", intensity_range=settings.intensity_range)
     is_touching = more.get("objects") == "touching"
     smallest = read_about(data)["min_object_size"] if is_touching else 0  # smaller parts join a neighbour
     for case in cases:

@@ -186,6 +186,7 @@ GIVEN = {
     "tile_size": 64,
     "val_fraction": 0.25,
     "objects": "touching",
+    "intensity_range": [0, 255],
 }
 SETTINGS = [
     name
@@ -207,9 +208,10 @@ def test_a_default_that_is_given_changes_nothing(lab):
     assert member(lab, settings={"epochs": KNOWN["epochs"]}).folder == member(lab).folder
 
 
-def test_a_setting_that_is_new_changes_no_member_of_before(lab, monkeypatch):
+@pytest.mark.parametrize("new", ["objects", "intensity_range"])
+def test_a_setting_that_is_new_changes_no_member_of_before(lab, monkeypatch, new):
     with_it = member(lab).identity
-    known = {name: value for name, value in KNOWN.items() if name != "objects"}
+    known = {name: value for name, value in KNOWN.items() if name != new}
     monkeypatch.setattr(identity, "_train_yaml", lambda: dict(known))
     identity._checked.cache_clear()
     without = member(lab).identity

@@ -17,7 +17,7 @@ ELSEWHERE = (
 )
 """Settings of a training that change nothing in its weights; `num_workers` and `device` do."""
 
-NEW = {"objects": "separate"}
+NEW = {"intensity_range": None, "objects": "separate"}
 """Settings that an earlier version did not have, with the value that stands for what it did."""
 
 
