@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def save(folder: Path, *seeds: int, settings: NetworkSettings = SETTINGS) -> lis
     for seed, path in zip(seeds, paths, strict=True):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            weights = residual_unet(**settings.state_dict()).state_dict()
+            weights = residual_unet(**settings.arguments()).state_dict()
         path.parent.mkdir(parents=True)
         torch.save({"model": weights, "network": settings.state_dict()}, path)
     return paths
@@ -185,6 +186,19 @@ def test_volumes_are_predicted_too(tmp_path):
     assert model.predict(np.ones((1, 1, 5, 12, 10), np.float32)).shape == (1, 1, 5, 12, 10)
     with pytest.raises(MlflowException, match=r"does not match expected shape \(-1, 1, -1, -1, -1\)"):
         model.predict(np.ones((1, 4, 5, 12, 10), np.float32))
+
+
+def test_a_registered_model_scales_images_by_the_range_of_its_training(tmp_path):
+    settings = replace(SETTINGS, intensity_range=(100, 9000))
+    paths = save(tmp_path, 0, settings=settings)
+    register_ensemble(paths, name="ranged", tags={})
+    image = images(1)[0]
+    net = EnsembleNet(residual_unet(**SETTINGS.state_dict()), paths, WholeImageInferer(size_divisor(SETTINGS.strides)))
+    with torch.no_grad():
+        expected = net(torch.from_numpy((image - 100) / 8900)[None])[0].numpy()
+    found = mlflow.pyfunc.load_model("models:/ranged@best").predict(image[None])[0]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert np.abs(found - predicted_by_ensemble(paths, image)).max() > 1e-3, "percentiles would do as well"
 
 
 def test_a_version_shows_what_goes_in_how_good_it_is_and_its_card(tmp_path):

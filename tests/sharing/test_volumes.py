@@ -17,6 +17,7 @@ from drawn_members import write_members
 from segassay.data.dataset import read_dataset
 from segassay.errors import DataError, UsageError
 from segassay.io.images import read_image, read_mask
+from segassay_monai.ensemble.images import NormalisePercentiled
 from segassay_monai.prediction import large
 from segassay_monai.prediction.familiar import describe_members
 from segassay_monai.prediction.run import predict
@@ -201,6 +202,21 @@ def test_the_test_of_a_package_in_tiles_has_the_size_of_a_tile(in_tiles, models,
     with pytest.raises(UsageError, match=r"pixels along x, y, z, and the smallest tile 24 × 24 × 14; give a larger"):
         export_bioimageio(models, tmp_path / "nodules", sample=tmp_path / "small.nii.gz", tiles=True)
     assert not (tmp_path / "nodules").exists()
+
+
+def test_a_package_in_tiles_says_how_images_are_scaled(in_tiles, intensity_range):
+    """The steps of the description, by hand, give what the network was trained on."""
+    (package, _), pixels = in_tiles
+    steps = yaml.safe_load((package / "rdf.yaml").read_text(encoding="utf-8"))["inputs"][0]["preprocessing"]
+    known = {step["id"]: step["kwargs"] for step in steps}
+    assert list(known) == ["ensure_dtype", "scale_linear" if intensity_range else "scale_range", "clip"]
+    card = (package / "README.md").read_text(encoding="utf-8")
+    assert ("the value 10 becomes 0 and 160 becomes 1" in card) == (intensity_range is not None)
+    if intensity_range is not None:
+        scaled = pixels * known["scale_linear"]["gain"] + known["scale_linear"]["offset"]
+        image = torch.from_numpy(pixels[None].astype(np.float32))
+        expected = NormalisePercentiled("image", intensity_range=intensity_range)({"image": image})["image"][0]
+        np.testing.assert_allclose(scaled.clip(known["clip"]["min"], known["clip"]["max"]), expected, atol=1e-5)
 
 
 @with_core
