@@ -123,5 +123,5 @@ def _say(done: "Predicted", out: str) -> None:
         console.print(printable(f"failed: {row['file']} {row['what']}; {row['action']}"))
     if len(done.failed):
         count = number_of(len(done.failed), "image")
-        console.print(f"{count} failed, see failed.csv there; call it again when this is fixed")
+        console.print(f"{count} failed, see failed.csv there; fix the causes, then repeat the command")
         raise typer.Exit(1)
