@@ -123,7 +123,7 @@ def download(
     misplaced: _Misplaced = None,
     out: Annotated[Path, typer.Option(help="Folder for the dataset folders, one per lab.")],
     labs: Annotated[
-        str | None, typer.Option(help="Comma-separated labs of wue1,inns1,mue,inns2,wue2; by default all.")
+        str | None, typer.Option(help="Labs, separated by commas: wue1,inns1,mue,inns2,wue2; by default all.")
     ] = None,
     mirror: Annotated[
         str | None,
@@ -164,7 +164,8 @@ def simulate(
     ] = None,
     cases: Annotated[int | None, typer.Option(help="Number of images.", show_default="16")] = None,
     size: Annotated[
-        str | None, typer.Option(help="Pixels per axis; 32,128,128 for volumes.", show_default="256,256")
+        str | None,
+        typer.Option(help="Pixels along each axis; a volume needs three, such as 32,128,128.", show_default="256,256"),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Random seed; the same seed gives the same bytes.", show_default="0")
@@ -209,7 +210,7 @@ def consensus(
     dataset: _Dataset,
     out: _Out,
     method: Annotated[
-        str, typer.Option(help="staple, majority, soft, union, intersection (pixels), or object.")
+        str, typer.Option(help="Pixel by pixel: staple, majority, soft, union, intersection; object by object: object.")
     ] = "staple",
     overwrite: _Overwrite = False,
     quiet: Quiet = False,
@@ -241,7 +242,7 @@ def evaluate(
     ] = None,
     out: Annotated[str, typer.Option(help="Folder to write, or its address; must not exist.")],
     annotations: Annotated[
-        str | None, typer.Option(help="Table of further masks: case, annotator, kind, path.")
+        str | None, typer.Option(help="Table of further masks, with the columns case, annotator, kind, path.")
     ] = None,
     masks: Annotated[
         list[str] | None,
@@ -338,7 +339,7 @@ def report(
         str | None, typer.Option(metavar="RUN_ID", help="MLflow run of an evaluation or study, instead of FOLDER.")
     ] = None,
     style: Annotated[
-        str | None, typer.Option(help="Draw all figures for a paper or a talk: paper or talk; needs --out.")
+        str | None, typer.Option(help="Style of all figures: paper, or talk for slides; needs --out.")
     ] = None,
     formats: Annotated[
         str | None, typer.Option("--format", metavar="svg,png,pdf", help="Formats of these figures; needs --out.")
@@ -428,7 +429,7 @@ def ui(
 
 @mlflow_app.command(epilog=examples("segassay mlflow send"))
 def send() -> None:
-    """Send what waits in mlflow-waiting/ of the current folder to the server of MLFLOW_TRACKING_URI.
+    """Send the runs that wait in mlflow-waiting/ of the current folder to the server at MLFLOW_TRACKING_URI.
 
     Trainings log there while the server does not answer; the next command that logs sends it as well.
     """

@@ -44,7 +44,8 @@ OfCluster = Annotated[
     typer.Option(
         "--cluster",
         metavar="ADDRESS|local:N|slurm:N",
-        help="Share the work with a Dask cluster: of this address, of N processes here, of N jobs of Slurm (pbs, lsf).",
+        help="Share the work with a Dask cluster: the one at ADDRESS, N processes here, or N jobs of Slurm "
+        "(or of another queue: pbs:N, lsf:N).",
     ),
 ]
 SystemMetrics = Annotated[

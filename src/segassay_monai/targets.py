@@ -258,7 +258,7 @@ def warn_without_instances(dataset: Dataset, trained_on: str, cases: Sequence[st
     if all(read_case_mask(dataset, rater, case).dtype == bool for rater, case in masks):
         logger.warning(
             f"{dataset.folder}: objects: touching, but no mask of {shortlist(raters)} holds instances: in binary masks "
-            "neighbours that touch are one object, so the model learns to divide those alone that most raters drew "
+            "neighbours that touch are one object, so the model learns to divide only those that most raters drew "
             "apart; give label images (1, 2, 3 …) or outlines, or leave it out"
         )
 

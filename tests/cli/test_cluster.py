@@ -89,7 +89,7 @@ def test_a_case_that_kills_every_worker_is_named_the_others_are_kept_and_the_nex
         assert run(monkeypatch, *words) == 1
     finally:
         (data / "images" / f"{names[3]}.deadly").unlink()
-    assert f"error: case {names[3]}: the process that works on it was killed, also alone" in capsys.readouterr().err
+    assert f"error: case {names[3]}: its process was killed, also when it ran alone" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     caplog.set_level("INFO", "segassay")
     assert run(monkeypatch, *words) == 0

@@ -108,7 +108,7 @@ def evaluate_lost(store: MemoryStore) -> Path:
     message = str(error.value)
     assert message.startswith("memory://bucket/out cannot be written (")
     assert message.endswith("; repeat the command: what was copied stays")
-    return Path(message.partition("the result is whole in ")[2].rpartition("; repeat")[0])
+    return Path(message.partition("the result is complete in ")[2].rpartition("; repeat")[0])
 
 
 def test_messages_name_addresses_and_no_copies(store, monkeypatch, capsys):

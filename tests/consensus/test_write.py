@@ -107,14 +107,14 @@ def test_how_many_raters_were_demanded_in_effect(three, tmp_path, method, needed
     assert table.set_index("case").loc["0144", "n_raters_needed"].tolist() == [needed] * 3
     told = describe_consensus(table, method)
     assert told[0] == f"consensus of 3 raters by {method}: 3 images"
-    assert told[1].startswith("raters who were enough for " + ("an object: " if method == "object" else "a pixel: "))
+    assert told[1].startswith("raters needed to mark " + ("an object: " if method == "object" else "a pixel: "))
     assert "1 image annotated by one rater, whose mask is the consensus: 7" in told
 
 
 def test_a_case_that_nobody_annotated_is_told_and_has_no_mask(three, tmp_path):
     write_mask(three / "images" / "alone.png", ANNA)
     table = write_consensus(three, tmp_path / "out")
-    assert "1 image annotated by no rater, no consensus: alone" in describe_consensus(table, "staple")
+    assert "1 image annotated by no rater, so without a consensus: alone" in describe_consensus(table, "staple")
     assert not [name for name in contents(tmp_path / "out") if "alone" in name]
     assert table.loc[table["case"] == "alone", "annotated"].tolist() == [False] * 3
 
@@ -295,7 +295,7 @@ def test_staple_of_a_lab_is_the_published_consensus(lab, tmp_path):
         np.testing.assert_array_equal(prob > 0.5, written)
     assert (table["n_raters_needed"] == 2).all()
     assert table["converged"].all()
-    assert describe_consensus(table, "staple")[1] == "raters who were enough for a pixel: 2 in 2 images"
+    assert describe_consensus(table, "staple")[1] == "raters needed to mark a pixel: 2 in 2 images"
 
 
 def test_masks_of_a_consensus_can_be_evaluated_like_any_other(lab, tmp_path):

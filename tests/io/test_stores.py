@@ -134,7 +134,10 @@ def test_a_cache_that_cannot_be_written_is_one_message_and_a_full_one_ends_no_ca
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("s9://bucket/lab", "s9://bucket/lab: no kind of store is called s9; expected such as s3://bucket/lab"),
+        (
+            "s9://bucket/lab",
+            "s9://bucket/lab: no kind of store is called s9; expected an address such as s3://bucket/lab",
+        ),
         ("https://host/lab", "https://host/lab: expected a path, or an object store such as"),
         ("file:///etc", "file:///etc: expected a path"),
         ("ftp://anna:secret@host/lab", "ftp://…@host/lab: holds a password; give the password in"),
@@ -155,7 +158,7 @@ def test_a_library_that_has_no_credentials_is_not_taken_for_an_unknown_kind():
             raise ValueError("Must provide either a connection_string\nor account_name")
 
     fsspec.register_implementation("locked", Locked)
-    expected = "cannot be opened: Must provide either a connection_string or account_name; look at the credentials of"
+    expected = "cannot be opened: Must provide either a connection_string or account_name; check the credentials of"
     with pytest.raises(UsageError, match=f"locked://bucket/lab: {expected}"):
         Store("locked://bucket/lab")
 

@@ -298,7 +298,7 @@ def test_a_careless_rater_moves_no_bar(honest: Findings) -> None:
     found = with_tables(careless, mirrored=mirrored.assign(dice=zero))
     assert said(found)["validity"] is False
     assert judge(found)["validity"].left_out == ("expert_4",)
-    assert "Without expert_4" in summarise(score_rows([]), found)["validity"]["sentence"]
+    assert "marks at random: expert_4." in summarise(score_rows([]), found)["validity"]["sentence"]
 
 
 def test_images_in_which_nobody_marks_anything_do_not_count(honest: Findings) -> None:

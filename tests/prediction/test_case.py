@@ -101,7 +101,10 @@ def test_channels_are_picked_by_name_and_all_are_measured(
     for channel in CHANNELS:
         assert cases.loc[["turned", "unnamed"], channel].tolist() == [cases.loc["as_trained", channel]] * 2
     assert cases.loc["turned", "mean_intensity_GFP"] == 9
-    assert "1 of 4 images has no names of channels (single): its mean_intensity is of its first channel" in done.notes
+    assert (
+        "1 of 4 images has no names of channels (single): its mean_intensity is measured in its first channel"
+        in done.notes
+    )
     assert cases.loc["single", "mean_intensity"] == cases.loc["as_trained", CHANNELS[0]]
     own = done.objects.set_index("case").loc[["as_trained"]]
     assert own[CHANNELS[1]].mean() == pytest.approx(cases.loc["as_trained", CHANNELS[1]])

@@ -205,7 +205,7 @@ def test_a_rough_limit_is_said(tmp_path: Path, dataset: Dataset, caplog: pytest.
     (tmp_path / FAMILIAR).write_text(json.dumps(content))
     with caplog.at_level(logging.INFO, "segassay"):
         assert read_familiar([tmp_path / "model.pt"]) is not None
-    assert "the limit is rough, it comes from 12 images" in caplog.text
+    assert "limit is rough, because it comes from only 12 images" in caplog.text
     caplog.clear()
     content |= {key: content[key][:4] for key in ("intensity", "network", "spacing_um")} | {"n_training": 4}
     (tmp_path / FAMILIAR).write_text(json.dumps(content))

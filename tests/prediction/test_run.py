@@ -186,7 +186,7 @@ def test_on_a_cluster_the_same_bytes_and_a_deadly_image_is_named(
         machines.stop()
     failed = dict(zip(done.failed["file"].map(os.path.basename), done.failed["what"], strict=True))
     assert list(failed) == ["bad.png", "deadly.png"]
-    assert "was killed, also alone" in failed["deadly.png"]
+    assert "was killed, also when it ran alone" in failed["deadly.png"]
     here, there = contents(tmp_path / "here"), contents(tmp_path / "there")
     own = [name for name in here if name.startswith(("masks/", "instances/", "rois/", "overlays/", ".records/"))]
     assert len(own) == 6 * 4  # with the small pictures for the page

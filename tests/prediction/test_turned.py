@@ -156,7 +156,7 @@ def test_slices_along_another_axis_whose_affine_says_nothing_are_named(models: P
     save(tmp_path / "images" / "a.nii.gz", drawn(20).transpose(2, 0, 1), affine=slices_first)
     (note,) = predict(models, tmp_path / "images", out=tmp_path / "out", save=["mask"]).notes
     assert note.startswith("1 of 1 image has pixels 3.57 times, 1 times and 0.28 times as long along the axes of the ")
-    assert "store the axes in the order of the training" in note
+    assert "Store the axes in the order of the training" in note
 
 
 @pytest.mark.parametrize("by_windows", [False, True])

@@ -124,7 +124,7 @@ def test_a_store_that_is_away_ends_no_training_and_what_is_missing_is_sent_at_th
     assert caplog.text.count("The study continues, and sends later what is missing there") == 1
     with (
         store.lost_after(0),
-        pytest.raises(TransferError, match=r"the study is whole in .*/anna/.*; repeat the command"),
+        pytest.raises(TransferError, match=r"the study is complete in .*/anna/.*; repeat the command"),
     ):
         send_rest(anna, progress=False)
     send_rest(anna, progress=False)
@@ -167,7 +167,7 @@ def test_the_machine_that_was_started_last_has_the_address_and_the_other_one_end
     sender(anna, say_nothing)("done", anna.members[0].id)
     ben = machine("ben")
     fetch(ben, progress=False)
-    assert f"{ADDRESS}: anna began to send this study there, and has not ended" in caplog.text
+    assert f"{ADDRESS}: anna began to send this study there, and has not finished" in caplog.text
     before = store.content("bucket/results/lab")
     (anna.place(anna.members[0]) / "more.txt").write_text("late")
     for send in (
@@ -212,7 +212,7 @@ def test_status_and_plan_name_what_is_whole_there(anna, machine, capsys):
     assert "lab: 3 done" in shown
     assert shown.count(f"in {ADDRESS}") == 3
     print_plan(ben, SimpleNamespace(**PLAN), tasks_there(ben))
-    assert f"3 of these are whole in {ADDRESS}; `segassay study run` copies them." in capsys.readouterr().out
+    assert f"3 of these are complete in {ADDRESS}; `segassay study run` copies them." in capsys.readouterr().out
     show_status(machine("anna"))
     assert ADDRESS not in capsys.readouterr().out
 
@@ -283,7 +283,7 @@ def test_a_member_whose_store_is_away_at_the_end_is_not_lost_and_is_sent_by_the_
 ):
     monkeypatch.setattr("segassay_monai.study.run._train", None)
     member = anna.members[0]
-    with store.lost_after(0), pytest.raises(TransferError, match=r"the member is whole in .*/anna/.*; repeat the"):
+    with store.lost_after(0), pytest.raises(TransferError, match=r"the member is complete in .*/anna/.*; repeat the"):
         run_member(anna, member)
     run_member(anna, member)
     assert f"members/{member.folder}/model.pt" in store.content("bucket/results/lab")

@@ -133,7 +133,7 @@ def test_regions_have_counts_and_no_confusion(tmp_path: Path) -> None:
 
 def test_inverted_masks_have_no_classes(tmp_path: Path) -> None:
     masks = {"anna": {"1": values(RIGHT)}, "ben": {"1": values(RIGHT)}}
-    with pytest.raises(DataError, match="invert does not go with classes"):
+    with pytest.raises(DataError, match="invert cannot be combined with classes"):
         tables_of(make(tmp_path, masks, invert=["ben"]))
 
 

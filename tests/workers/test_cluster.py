@@ -55,7 +55,7 @@ def test_a_task_that_kills_every_worker_is_named_and_the_others_are_done(two):
     found = list(each_in_order(squared, [(number, "") for number in range(8)], two))
     assert [isinstance(one, LostError) for one in found] == [number == 5 for number in range(8)]
     assert [one for one in found if not isinstance(one, LostError)] == [n**2 for n in range(8) if n != 5]
-    assert "case 5: the process that works on it was killed, also alone" in str(found[5])
+    assert "case 5: its process was killed, also when it ran alone" in str(found[5])
 
 
 def failing(number: int) -> int:

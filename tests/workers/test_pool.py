@@ -60,7 +60,7 @@ def test_what_a_killed_process_has_not_finished_is_done_again(monkeypatch, tmp_p
     monkeypatch.setattr(pool, "START_SECONDS", 0)
     jobs = [(number, str(tmp_path / "killed")) for number in range(8)]
     assert list(in_order(squared, jobs, n_jobs=2)) == [number**2 for number in range(8)]
-    assert "is done again, now in 1 at a time" in caplog.text
+    assert "is done again, now 1 at a time" in caplog.text
 
 
 def test_a_task_that_kills_its_process_whenever_it_is_done_is_named_and_the_others_are_done(monkeypatch):
@@ -69,5 +69,5 @@ def test_a_task_that_kills_its_process_whenever_it_is_done_is_named_and_the_othe
     found = list(each_in_order(squared, jobs, n_jobs=2))
     assert [isinstance(one, LostError) for one in found] == [number == 5 for number in range(8)]
     assert [one for one in found if not isinstance(one, LostError)] == [n**2 for n in range(8) if n != 5]
-    with pytest.raises(LostError, match=r"case 5: the process that works on it was killed, also alone"):
+    with pytest.raises(LostError, match=r"case 5: its process was killed, also when it ran alone"):
         list(in_order(squared, jobs[3:], n_jobs=4))

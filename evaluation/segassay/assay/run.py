@@ -206,8 +206,8 @@ def _by_name(masks: Any) -> dict[str, Any]:
         raise UsageError(f"{what}, each with a folder or with one array per case")
     named = {normalize("NFC", str(name)): place for name, place in (masks or {}).items()}
     if len(named) < len(masks or {}):
-        what = f"masks names an annotator of {', '.join(named)} twice, as a number and as a text, or with letters apart"
-        raise UsageError(f"{what}; keep one")
+        what = f"masks names an annotator of {', '.join(named)} twice, as a number and as a text, or in two encodings"
+        raise UsageError(f"{what} of its letters; keep one")
     return named
 
 

@@ -75,7 +75,7 @@ def class_problems(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Pro
         if names:
             masks = dataset.masks.get(annotator, dataset.reference)
             what = f"{annotator!r} never gave {shortlist([repr(name) for name in names])}, which others gave"
-            action = "if the class was not looked for, every agreement about it says so; check values and masks"
+            action = "check values and masks; an annotator who did not look for a class lowers every agreement on it"
             yield Problem(str(next(iter(masks.values())).parent), what, action, "warning", kind="class-lacking")
 
 

@@ -176,7 +176,11 @@ def lookalike_problems(dataset: Dataset, alike: Lookalikes) -> Iterator[Problem]
         setting = f"reference: {folder.relative_to(dataset.folder).as_posix()}"
         also = " and take it out of raters" if isinstance(dataset.settings.rater_folders, dict) else ""
         yield Problem(
-            str(folder), what, f"if it is one, write `{setting}` into dataset.yaml{also}", "warning", kind="consensus"
+            str(folder),
+            what,
+            f"if it is a consensus, write `{setting}` into dataset.yaml{also}",
+            "warning",
+            kind="consensus",
         )
 
 

@@ -27,7 +27,7 @@ from segassay.masks.objects import counted_pixels, label_objects, number_of_obje
 
 __all__ = ["across_masks", "check_ignored", "check_masks", "check_region", "mask_files", "swapped"]
 
-_TARGET = "what is made of all raters, so that no model can be trained"
+_TARGET = "masks made from all raters, so that no model can be trained on this rater"
 _RESERVED = dict.fromkeys((*METHODS, "object", "random_rater", "expert"), _TARGET)
 _RESERVED |= {TRUTH: "the known truth, with which raters are compared"}
 
@@ -193,7 +193,7 @@ def _uncounted(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem
         return
     pixels, objects = (f"{max(share, 0):.0%}" for share in shares)
     what = f"{pixels} of the pixels and {objects} of the objects that raters marked do not count"
-    action = "check ignored areas, region masks and min_object_size: nobody sees what a model misses there"
+    action = "check ignored areas, region masks and min_object_size: errors of a model there stay unseen"
     yield Problem(str(dataset.folder), what, action, "warning", kind="uncounted")
 
 

@@ -23,10 +23,10 @@ def describe_consensus(table: pd.DataFrame, method: str) -> list[str]:
     if len(needed):
         shares = ", ".join(f"{number} in {_images(count)}" for number, count in needed.items())
         what = "an object" if method == "object" else "a pixel"
-        lines.append(f"raters who were enough for {what}: {shares}")
+        lines.append(f"raters needed to mark {what}: {shares}")
     lines += _classes(table) if "class" in table else []
     remarks = (
-        (~cases["n_raters"].gt(0), "annotated by no rater, no consensus"),
+        (~cases["n_raters"].gt(0), "annotated by no rater, so without a consensus"),
         (cases["n_raters"] == 1, "annotated by one rater, whose mask is the consensus"),
         ((cases["n_raters"] > 0) & cases["n_raters_needed"].isna(), "with an empty consensus"),
         (cases["converged"].eq(False), "where STAPLE did not converge"),

@@ -41,7 +41,7 @@ def rules_broken(file: str, settings: _Settings) -> Iterator[tuple[str, Problem]
     """
     values = settings.class_values
     if settings.ignore_value is not None and not values:
-        what = "ignore_value goes with classes, and there are none"
+        what = "ignore_value needs classes, and there are none"
         action = "name the classes, as `classes: {tumour: 1}`; an ignored area in masks of its own is `ignore`"
         yield "ignore_value", Problem(file, what, action, kind="class-settings")
     if not values:
@@ -49,7 +49,7 @@ def rules_broken(file: str, settings: _Settings) -> Iterator[tuple[str, Problem]
     others = {"foreground": settings.foreground, "objects": settings.objects, "invert": settings.invert}
     for key, said in others.items():
         if said:
-            what = f"{key} does not go with classes, which say what each value of a mask is"
+            what = f"{key} cannot be combined with classes, which say what each value of a mask is"
             yield key, Problem(file, what, f"leave {key} or classes out", kind="class-settings")
     for problem in (*broken_class_names(file, list(values)), *same_values(file, values)):
         yield "classes", problem
@@ -63,7 +63,7 @@ def broken_class_names(file: str, names: list[str]) -> Iterator[Problem]:
     """Problems of names of classes, which become those of folders and columns."""
     for name in names:
         if usable_name(name) != name or why_harmful(name):
-            what = f"the class {name!r} is named in a way that no folder and no column can be"
+            what = f"the class {name!r} has a name that no folder or column can have"
             action = (
                 "use letters, digits and _ . + - and spaces inside, a letter or digit first, at most "
                 f"{LONGEST_NAME} in all"

@@ -124,7 +124,9 @@ def _name_problems(path: str, table: pd.DataFrame) -> list[Problem]:
     names = list(table["endpoint"].unique())
     for name in names:
         if not _NAME.fullmatch(name):
-            what = f"the endpoint {name!r} is no name; expected letters, digits and _, at most 40, a letter first"
+            what = (
+                f"the endpoint {name!r} has no usable name; expected letters, digits and _, at most 40, a letter first"
+            )
             problems.append(Problem(path, what, "correct it, such as freezing_time", kind="endpoint-name"))
         elif name.casefold() in OF_MASKS:
             what = f"the endpoint {name!r} has the name of a measurement of masks"

@@ -64,7 +64,7 @@ def broken_channel_names(file: str, names: Sequence[str]) -> Iterator[Problem]:
     """
     for name in names:
         if usable_name(name) != name or why_harmful(name):
-            what = f"the channel {name!r} is named in a way that no column can be"
+            what = f"the channel {name!r} has a name that no column can have"
             action = "use letters, digits and _ . + - and spaces inside, a letter or digit first, at most 80 in all"
             yield Problem(file, what, action, kind="channel-name")
     alike = defaultdict(list)

@@ -127,9 +127,7 @@ def _classes(path: str, content: Mapping[str, Any]) -> tuple[ClassMap | None, li
         problems.append(Problem(path, what, "number the classes as nnU-Net needs them", kind="classes"))
     ignore = values.pop("ignore", [None])[0]
     if ignore is not None and ignore < max(numbers):
-        what = (
-            f"the class `ignore` has the number {ignore}; expected the highest of all, which are up to {max(numbers)}"
-        )
+        what = f"the class `ignore` has the number {ignore}; expected the highest number, above {max(numbers)}"
         problems.append(Problem(path, what, "number the classes as nnU-Net needs them", kind="ignore-number"))
     foreground = tuple(sorted(set(numbers) - {0, ignore}))
     if not foreground:

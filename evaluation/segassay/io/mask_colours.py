@@ -51,7 +51,7 @@ def of_colours(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
     shares = known[bright > 0] / bright[bright > 0, np.newaxis]
     if np.ptp(shares, axis=0).max() > _SAME_HUE:
         if bright.min() > 0 or _is_picture(known, counts, limit):
-            what = f"is a picture of {len(known)} colours, as a photograph, a screenshot or a JPEG"
+            what = f"is a picture of {len(known)} colours, like a photograph, a screenshot or a JPEG"
             raise DataError.of(path, what, _ON_BLACK, expected="a mask", kind="picture")
         numbers = np.cumsum(bright > 0) * (bright > 0)  # the background is 0
         return np.asarray(numbers[places].astype(np.int32))

@@ -94,7 +94,9 @@ def _filled(
     """Rows and columns around an outline, and the pixels in it."""
     points = np.concatenate([part.reshape(-1, 2) for part in outline.paths] or [np.zeros((0, 2))])
     if not np.isfinite(points).all() or np.abs(points).max(initial=0) > _LARGEST:
-        raise DataError.of(path, f"{outline.name} has coordinates that are no place", "draw it again", kind="outline")
+        raise DataError.of(
+            path, f"{outline.name} has coordinates that cannot be right", "draw it again", kind="outline"
+        )
     if not len(points):
         return (slice(0), slice(0)), np.zeros((0, 0), dtype=bool)
     (left, top), (right, bottom) = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))

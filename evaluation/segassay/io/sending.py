@@ -173,7 +173,7 @@ def _check_ours(store: Store, local: Path, there: Iterable[str]) -> None:
     if not found or found.get("sending") != read_record(_record_of(local)).get("sending"):
         by = f", {found['by']}," if found.get("by") else ""
         what = f"was taken over by another machine{by} which has begun to send there; this one sends no more"
-        raise TakenOverError.of(store.address, what, "let one of them work; what is missing here is copied from there")
+        raise TakenOverError.of(store.address, what, "let only one of them work: it copies from there what it lacks")
 
 
 def _send(

@@ -32,7 +32,7 @@ _NO_STORES = ("http", "https", "file", "local")  # folders of pages are not list
 _STATES = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "updated", "created")
 _N_THREADS = 16  # a store answers many requests together in little more time than one
 _FREE = 2**28  # bytes of the disk that stay free
-_CREDENTIALS = "look at the credentials of the store's library, such as AWS_PROFILE"
+_CREDENTIALS = "check the credentials of the store's library, such as AWS_PROFILE"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -68,7 +68,7 @@ class Store:
             get_filesystem_class(kind.rpartition("::")[2])
         except ValueError as error:
             raise UsageError(
-                f"{address}: no kind of store is called {kind}; expected such as s3://bucket/lab"
+                f"{address}: no kind of store is called {kind}; expected an address such as s3://bucket/lab"
             ) from error
         except ImportError as error:
             action = f"install it with: {_EXTRA}" if kind == "s3" else "install what it names"
@@ -164,9 +164,7 @@ class Store:
         except DataError:
             raise
         except FileNotFoundError as error:
-            raise TransferError.of(
-                self.address, f"cannot be {doing}: it is not there", "look at the address"
-            ) from error
+            raise TransferError.of(self.address, f"cannot be {doing}: it is not there", "check the address") from error
         except PermissionError as error:
             raise TransferError.of(self.address, f"cannot be {doing}: {_reason(error)}", _CREDENTIALS) from error
         except OSError as error:

@@ -193,7 +193,7 @@ class Transfers:
             send_to(self._target, local, progress=self._progress)
         except TransferError as error:
             self._copies.pop(str(local), None)  # this message names the folder here
-            what = f"{error.what}; the result is whole in {local}"
+            what = f"{error.what}; the result is complete in {local}"
             raise TransferError.of(error.file, what, error.action) from error
         if not keep:
             shutil.rmtree(local, ignore_errors=True)

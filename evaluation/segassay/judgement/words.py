@@ -172,8 +172,8 @@ _NO_NUMBER = {
 _MISSING = {
     Why.FEW_CASES: "fewer than {least} images in which something is marked ({n_cases})",
     Why.SMALL_PARTS: (
-        "not judged apart, as they or the others are of one subject, or have fewer than {least} images in which "
-        "something is marked: {few}"
+        "these are not judged on their own, because they or the others come from one subject, or have fewer than "
+        "{least} images in which something is marked: {few}"
     ),
     Why.NO_INTERVAL: "no interval of the {name}, which needs two images or subjects",
     Why.SATURATED: "no difference between images in the {name}, so that nothing can be told from it",
@@ -371,11 +371,11 @@ def sentence(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) 
     text = {"raters": _raters, "objectivity": _objectivity, "reliability": _reliability, "validity": _validity}[
         judgement.quality
     ](judgement, scores, effects)
-    left_out = f" Without {joined(judgement.left_out, ', ')}, who has too few masks or marks at random."
+    left_out = f" Left out, because of too few masks or of marks at random: {joined(judgement.left_out, ', ')}."
     is_shown = judgement.left_out and (judgement.judged.names or judgement.quality == "raters")
     errs = (
-        " Subjects have very unequal numbers of images: the interval of a mean that is at its line lies on the wanted "
-        f"side of it {LINE.words}."
+        " Subjects have very unequal numbers of images: if a true mean is exactly at its line, its interval lies on "
+        f"the wanted side {LINE.words}."
     )
     text += "" if judgement.uncounted is None else uncounted_in_words(judgement.uncounted)
     return f"{text}{left_out if is_shown else ''}{errs if judgement.supported and judgement.unequal else ''}"

@@ -127,8 +127,8 @@ def describe_plan(found: Planned, *, width: float, min_phi: float) -> list[str]:
     lines = [f"pilot: {pilot.n_cases} images{subjects}, {whose}{seeds}", *pilot.notes]
     if subjects:
         lines.append(
-            f"subjects count, not images: scores of two images of one subject correlate by {pilot.correlation:.2f}; "
-            f"planned with {pilot.images_per_subject:.3g} images of each, as in the pilot"
+            f"images of one subject are not independent (their scores correlate by {pilot.correlation:.2f}), so the "
+            f"unit is the subject; planned with {pilot.images_per_subject:.3g} images of each, as in the pilot"
         )
     if not plan["enough"].any():
         lines.append(_too_few(plan, min_phi))

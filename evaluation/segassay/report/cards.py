@@ -152,7 +152,7 @@ _KEYS = {
     What.TO_RATERS: ("disagreement of two ensembles, minus 80 % of that of two raters ({unit})", False, "difference"),
     What.TO_MODELS: ("agreement of two ensembles, minus that of two models ({unit})", True, "difference"),
     What.AMOUNT: ("{task}, divided by that of the median rater", True, "ratio"),
-    What.AMOUNT_OF_GROUP: ("{task} in {against}, beside the other images and the raters", True, "ratio"),
+    What.AMOUNT_OF_GROUP: ("{task} in {against}, compared with the other images and with the raters", True, "ratio"),
     What.OWN_IMAGE: ("agreement above that of masks of other images (Dice)", True, "difference"),
     What.CREDIBLE: ("agreement above that of mirrored masks (Dice)", True, "difference"),
 }

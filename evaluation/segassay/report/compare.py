@@ -380,7 +380,7 @@ def _changed_scores(first: Results, other: Results, differences: pd.DataFrame) -
         yield f"{n_changed} of {number_of(len(shared), 'shared score')} have another value or interval."
     n_only = int((both["_merge"] != "both").sum())
     if n_only:
-        yield f"{number_of(n_only, 'score')} {'is' if n_only == 1 else 'are'} in one of the two only."
+        yield f"{number_of(n_only, 'score')} {'is' if n_only == 1 else 'are'} in only one of the two evaluations."
     for row in differences[differences["p_adjusted"] < 0.05].to_dict("records"):
         change = format_interval(row["difference"], row["low"], row["high"])
         about = f"{_WORDS[row['measure']]} {change} {row['against']}"

@@ -98,13 +98,16 @@ def _entry(quality: str, question: Question) -> Entry:
 
 
 def _marked_up(text: str) -> Markup:
-    """Text of a record as HTML: names in backticks as code, <sub>, and doi: as a link.
+    """Text of a record as HTML: names in backticks as code, <sub>, doi: as a link, other links as their text.
 
     Example:
         >>> print(_marked_up("`f1` = 2 TP / (n<sub>a</sub> + n<sub>b</sub>) < 1, doi:10.1/x"))
         <code>f1</code> = 2 TP / (n<sub>a</sub> + n<sub>b</sub>) &lt; 1, <a href="https://doi.org/10.1/x">doi:10.1/x</a>
+        >>> print(_marked_up("[arXiv:1](https://arxiv.org/abs/1)"))
+        arXiv:1
     """
     safe = re.sub(r"&lt;(/?su[bp])&gt;", r"<\1>", str(escape(text)))
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)
+    safe = re.sub(r"\[([^\]]+)\]\(https://[^)]+\)", r"\1", safe)
     doi = r"doi:((?:(?!&gt;|&lt;|&#)[^\s])+?)(?=[,;]?(?:\s|$))"
     return Markup(re.sub(doi, r'<a href="https://doi.org/\1">doi:\1</a>', safe))

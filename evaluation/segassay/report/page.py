@@ -42,7 +42,6 @@ from segassay.report.tables import (
     undefined_table,
 )
 from segassay.report.templating import content_policy, environment, text_of
-from segassay.tables.effects import IMAGES_AS_UNITS
 from segassay.tables.mean_rater import MEAN_OF_RATERS, MEAN_OF_RATERS_NOTE
 from segassay.tables.samples import unit_of
 
@@ -148,7 +147,6 @@ def _chapters(found: Results) -> dict[str, Any]:
         "measurement_words": measurement_words,
         "one_area": "density" in set(found.effects["measure"]) - set(tested_measures(found)),
         "unit": unit_of(found.effects["unit"] == "subject"),
-        "images_as_units": IMAGES_AS_UNITS,
         "of_mean": MEAN_OF_RATERS_NOTE if MEAN_OF_RATERS in set(found.effects["annotator"]) else "",
         "said_by_mistake": validity.SAME_VERDICT.errors,
         "differ_by_mistake": OMNIBUS,

@@ -139,8 +139,8 @@ SECTIONS = {
         "Where does the variance come from, and how many raters and seeds are needed?",
         (
             "Components of the variance of a score; Φ: reliability of a score averaged over raters and seeds; SEM: "
-            "standard error of one measurement; MDC95: smallest change of one image that is not noise; both in the "
-            "unit of the score."
+            "standard error of one measurement; MDC95: smallest change of one image that is not noise. SEM and MDC95 "
+            "have the unit of the score."
         ),
     ),
     "members": Heading(
@@ -207,7 +207,8 @@ SECTIONS = {
         "Are measurements equivalent?",
         (
             "Difference from the raters in multiples of the control mean, with its 90 % interval; equivalent if the "
-            "interval lies within the margin that was set beforehand, and units are many enough for their skewness."
+            "interval lies within the margin that was set beforehand, and there are enough units for how skewed the "
+            "differences are."
         ),
     ),
 }

@@ -34,7 +34,7 @@ def make_database(database: Path) -> None:
         aside = database.with_name(f"{database.name}.unfinished")
         os.replace(database, aside)
         logger.warning(
-            f"{database} was left half made, without any run, by a process that was killed; now {aside.name}"
+            f"a process that was killed left {database} unfinished and without any run; it was renamed to {aside.name}"
         )
     from mlflow import MlflowClient
 

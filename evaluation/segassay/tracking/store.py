@@ -158,7 +158,9 @@ def _keep_before_migration(database: Path) -> None:
     kept = database.with_name(f"{database.name}.{found}")
     if not kept.exists():
         shutil.copyfile(database, kept)
-    logger.warning(f"{database} is of another version of MLflow, which changes its tables now; as it was: {kept}")
+    logger.warning(
+        f"{database} was written by another version of MLflow; MLflow now changes its tables. A copy as it was: {kept}"
+    )
 
 
 @cache

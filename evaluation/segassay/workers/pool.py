@@ -85,8 +85,8 @@ def _in_processes(
                 continue
             n, chunk = n // 2 or 1, 1
             logger.warning(
-                "a process that works on cases was killed, perhaps for memory; what it had not finished is done again, "
-                f"now in {n} at a time"
+                "a process that works on cases was killed, perhaps because memory ran out; what it had not finished is "
+                f"done again, now {n} at a time"
             )
 
 

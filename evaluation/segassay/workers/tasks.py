@@ -67,5 +67,5 @@ def case_of_task(task: Any) -> str:
 
 def lost(task: Any) -> LostError:
     """The error of a task that kills its worker."""
-    what = f"case {case_of_task(task)}: the process that works on it was killed, also alone, perhaps for memory"
+    what = f"case {case_of_task(task)}: its process was killed, also when it ran alone, perhaps because memory ran out"
     return LostError(*DataError.of(None, what, "free some memory, or leave the case out").args)

@@ -13,7 +13,7 @@ app = typer.Typer(rich_markup_mode="rich")
 
 @app.command(
     rich_help_panel=TRAIN,
-    help=f"{OF_TRAINING['describe']} For members of an earlier version, which have no familiar.json.",
+    help=f"{OF_TRAINING['describe']} Needed only for members of an earlier version, which have no familiar.json.",
     epilog=examples("segassay describe STUDY DATASET"),
 )
 def describe(
@@ -30,4 +30,4 @@ def describe(
     for path in written:
         say(f"written: {path}")
     if not written:
-        say("nothing to do: every member says what its training images were like")
+        say("nothing to do: every member already records what its training images look like")

@@ -45,7 +45,10 @@ def zoo(
 
 
 Both = Annotated[
-    bool, typer.Option("--both-channels", help="Give background and foreground, not the foreground alone.")
+    bool,
+    typer.Option(
+        "--both-channels", help="Write the probabilities of background and foreground, not of the foreground alone."
+    ),
 ]
 
 
@@ -71,14 +74,18 @@ def bioimageio(
     axes: Annotated[
         str | None,
         typer.Option(
-            help="Order of axes in the files of the training: zyx (TIFF) or xyz (NIfTI).",
-            show_default="told from thick slices, else zyx",
+            help="Order of the axes in the training files: zyx (TIFF) or xyz (NIfTI).",
+            show_default="found from thick slices, else zyx",
         ),
     ] = None,
     both_channels: Both = False,
     tiles: Annotated[
         bool,
-        typer.Option("--tiles", help="For images too large for the memory: with a halo, and less exact."),
+        typer.Option(
+            "--tiles",
+            help="Write the model for prediction in tiles with a halo, as images too large for the memory need; "
+            "less exact.",
+        ),
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:

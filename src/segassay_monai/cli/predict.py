@@ -41,8 +41,8 @@ def predict(
     save: Annotated[
         str | None,
         typer.Option(
-            help="What to write of each image, separated by commas: mask, instances, prob, uncertainty, rois (ImageJ), "
-            "geojson (QuPath), overlay; or all.",
+            help="What to write for each image, separated by commas: mask, instances, prob, uncertainty, "
+            "rois (ImageJ), geojson (QuPath), overlay; or all.",
             show_default="mask,instances,rois,overlay",
         ),
     ] = None,
@@ -51,21 +51,28 @@ def predict(
     ] = None,
     min_object_size: Annotated[
         int | None,
-        typer.Option(help="Leave out smaller objects, in pixels.", show_default="as in the dataset or the study"),
+        typer.Option(help="Leave out objects of fewer pixels.", show_default="as in the dataset or the study"),
     ] = None,
     split_touching: Annotated[bool, typer.Option("--split-touching", help="Separate objects that touch.")] = False,
-    flips: Annotated[bool, typer.Option("--flips", help="Average over all mirror images; 4 times as long.")] = False,
+    flips: Annotated[
+        bool,
+        typer.Option("--flips", help="Average over all mirror images; takes 4 times as long, for volumes 8 times."),
+    ] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1.", show_default="a GPU if any")] = None,
     tile: Annotated[
         int | None,
-        typer.Option(min=16, help="Side of the windows of large images; less for less memory.", show_default="1024"),
+        typer.Option(
+            min=16,
+            help="Side in pixels of the windows in which large images are predicted; smaller ones need less memory.",
+            show_default="1024",
+        ),
     ] = None,
     backend: Annotated[
         str, typer.Option(help="torch, onnxruntime or openvino; the last two are faster on a CPU, if installed.")
     ] = "torch",
-    recursive: Annotated[bool, typer.Option("--recursive", help="Search folders in the folder, too.")] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Search subfolders, too.")] = False,
     experiment: Annotated[
-        str | None, typer.Option(help="CSV table: case, group, perhaps subject, region, batch.")
+        str | None, typer.Option(help="CSV table with the columns case and group, and perhaps subject, region, batch.")
     ] = None,
     control_group: Annotated[str | None, typer.Option(help="Group with which the others are compared.")] = None,
     xlsx: Annotated[bool, typer.Option("--xlsx", help="Write the tables also as an Excel workbook.")] = False,
@@ -116,5 +123,5 @@ def _say(done: "Predicted", out: str) -> None:
         console.print(printable(f"failed: {row['file']} {row['what']}; {row['action']}"))
     if len(done.failed):
         count = number_of(len(done.failed), "image")
-        console.print(f"{count} failed, see failed.csv there; call it again when this is fixed")
+        console.print(f"{count} failed, see failed.csv there; fix the causes, then repeat the command")
         raise typer.Exit(1)

@@ -15,15 +15,14 @@ app = typer.Typer(
     epilog=examples("segassay study plan study.yaml", "segassay study run study.yaml"),
 )
 _StudyFile = Annotated[
-    Path, typer.Argument(metavar="STUDY.yaml", help="Dataset, strategies, folds and seeds, see docs/study.md.")
+    Path,
+    typer.Argument(metavar="STUDY.yaml", help="File that names dataset, strategies, folds and seeds (docs/study.md)."),
 ]
 
 
 def _refuse_out(word: str | None) -> str | None:
     if word is not None:
-        raise UsageError(
-            f"a study names its own folder: write `output_dir: {word}` into STUDY.yaml, and leave --out out"
-        )
+        raise UsageError(f"a study names its own folder: write `output_dir: {word}` into STUDY.yaml, and remove --out")
     return word
 
 
@@ -66,7 +65,10 @@ def run(
         str | None, typer.Option(help="Train only this member: its id, or its number from 1.", metavar="ID")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, show_default="as cores, memory or GPUs allow", help="Trainings at once.")
+        int | None,
+        typer.Option(
+            min=1, show_default="as cores, memory or GPUs allow", help="Number of trainings at the same time."
+        ),
     ] = None,
     cluster: OfCluster = None,
     keep_old: Annotated[

@@ -32,8 +32,8 @@ def train(
     rater: Annotated[
         str,
         typer.Option(
-            help="Whose masks to learn: a rater; staple, majority, union, intersection or object: the consensus; "
-            "soft, the share of raters; random_rater, one for each tile; expert, one model for every rater."
+            help="Masks to train on: a rater, by name; a consensus: staple, majority, union, intersection or object; "
+            "soft, the share of raters; random_rater, one rater for each tile; expert, one model for every rater."
         ),
     ] = "staple",
     fold: Annotated[int, typer.Option(help="Fold to hold out and score at the end.")] = 0,

@@ -22,9 +22,11 @@ def verify(
     certificate: Annotated[
         Path, typer.Argument(help="certificate.json, the folder of a study or an export, or an exported ONNX file.")
     ],
-    study: Annotated[Path | None, typer.Option(help="STUDY.yaml, if it is not where it was, or of an export.")] = None,
-    retrain: Annotated[int, typer.Option(min=0, help="Members to train again.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that compute the numbers again.")] = 1,
+    study: Annotated[
+        Path | None, typer.Option(help="STUDY.yaml: needed if it was moved, or to compare an export with its study.")
+    ] = None,
+    retrain: Annotated[int, typer.Option(min=0, help="Number of members to train again and compare.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes that compute the numbers again.")] = 1,
     trust: Annotated[
         bool,
         typer.Option("--trust", help="Allow settings that run code (docs/trust.md); only if you trust the author."),

@@ -164,7 +164,7 @@ def read_familiar(checkpoints: Sequence[Path], device: str = "cpu") -> Familiar 
             break
         if space.n_calibration < ROUGH:
             n = number_of(space.n_calibration, "image")
-            logger.info(f"images unlike the training: the limit is rough, it comes from {n}")
+            logger.info(f"images unlike the training: their limit is rough, because it comes from only {n}")
         _check_columns(Path(checkpoint), description)
         network, settings = read_member_network(Path(checkpoint))
         sizes, spacings = description.intensity[: description.n_training, -1], description.spacing_um

@@ -142,7 +142,9 @@ def write_results(
 def _notes(n_seen: int) -> list[str]:
     if not n_seen:
         return []
-    return [f"{number_of(n_seen, 'image')} of the training: left out of annotations.csv, as no test of the model"]
+    return [
+        f"{number_of(n_seen, 'image')} of the training: left out of annotations.csv, since they do not test the model"
+    ]
 
 
 def _without_names(records: Mapping[str, Record]) -> list[str]:
@@ -153,7 +155,7 @@ def _without_names(records: Mapping[str, Record]) -> list[str]:
     have, its = ("has", "its") if len(without) == 1 else ("have", "their")
     return [
         f"{len(without)} of {number_of(len(records), 'image')} {have} no names of channels ({shortlist(without)}): "
-        f"{its} {INTENSITY} is of {its} first channel"
+        f"{its} {INTENSITY} is measured in {its} first channel"
     ]
 
 
@@ -173,9 +175,9 @@ def _of_other_pixels(records: Mapping[str, Record]) -> list[str]:
         *first, last = (f"{_range(axis)} times" for axis in zip(*(ratios[case] for case in uneven), strict=True))
         notes.append(
             f"{_have_pixels(uneven, records)} {', '.join(first)} and {last} as long along the axes of the file as "
-            f"those of the training ({shortlist(uneven)}): nothing is resampled, so store the axes in the order of the "
-            "training, slices along the same one, with an affine that says so, or bring them to the pixel size of the "
-            "training; else do not trust these masks"
+            f"those of the training ({shortlist(uneven)}): nothing is resampled, so do not trust these masks. Store "
+            "the axes in the order of the training, with slices along the same axis and an affine that says so, or "
+            "bring the images to the pixel size of the training"
         )
     return notes
 

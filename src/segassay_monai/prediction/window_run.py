@@ -149,7 +149,10 @@ def _sides(
     if all(side >= min(h, length) for side, length, h in zip(core, shape, halo, strict=True)):
         return core, list(halo)
     narrow = [min(h, side // 3 // d * d) for h, side, d in zip(halo, most, divisors, strict=True)]
-    logger.info(f"the network sees {list(halo)} voxels around each, windows overlap by {narrow}: masks differ a little")
+    logger.info(
+        f"masks can differ a little from those of the whole image: the network sees {list(halo)} voxels around each "
+        f"voxel, but windows overlap by {narrow} only"
+    )
     core = [side if side >= length else side - 2 * h for side, length, h in zip(most, shape, narrow, strict=True)]
     return [max(side // d, 1) * d for side, d in zip(core, divisors, strict=True)], narrow
 

@@ -39,11 +39,11 @@ def model_card(study: Study, found: Results, best: Mapping[str, Any], members: S
         f"**Data**: {plain(data.name)}, {len(data.cases)} images, {len(data.raters)} raters, hash "
         f"`{data_hash(data)[:12]}`.",
         f"**{words} against the raters**: {score} (95 % interval, {int(best['n_cases'])} images that the scored "
-        "members had not seen). It is slightly too high, because the ensemble was chosen by it.",
+        "members had not seen). It is slightly too high, because the ensemble was chosen by this score.",
         "**Verdicts of the study**",
         "\n".join(verdicts),
         "**Input**: float32, raw intensities `(B, C, *spatial)`, normalised by the model. **Output**: probability "
         "`(B, 1, *spatial)`; a mask is what lies above one half.",
-        "**Not for** images of another kind than those above, and not a medical device.",
+        "**Not for** images of another kind than those above. It is not a medical device.",
     ]
     return "\n\n".join(lines)

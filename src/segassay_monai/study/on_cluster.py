@@ -49,7 +49,9 @@ def work_on_cluster(
         for place, found in workers.results(_do, tasks):
             task = open_now[place]
             if isinstance(found, LostError):
-                note_failure(study, task, f"its worker was lost whenever it did this, perhaps for memory: {found}")
+                note_failure(
+                    study, task, f"its worker was lost each time it did this, perhaps because memory ran out: {found}"
+                )
             elif found[0] and not failure(study, task):
                 note_ended(study, task.id, *found)
             report("failed" if failure(study, task) else "done", task.id)

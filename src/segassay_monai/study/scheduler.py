@@ -121,7 +121,7 @@ def note_ended(study: Study, name: str, status: int, said: str = "") -> None:
 
 
 def _status(status: int) -> str:
-    return f"signal {-status} (was it killed, perhaps for memory?)" if status < 0 else f"exit code {status}"
+    return f"signal {-status} (was it killed because memory ran out?)" if status < 0 else f"exit code {status}"
 
 
 def _start(study: Study, slot: int, environment: Mapping[str, str], events: _Events) -> _Worker:

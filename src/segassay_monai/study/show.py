@@ -59,7 +59,7 @@ def print_plan(study: Study, estimate: Estimate, there: Collection[str] = ()) ->
         )
         console.print(f"Estimated from {estimate.source}.", highlight=False, soft_wrap=True)
         if n_there := sum(task.folder in there for task in left):
-            words = f"{n_there} of these are whole in {study.file.output_dir}; `segassay study run` copies them."
+            words = f"{n_there} of these are complete in {study.file.output_dir}; `segassay study run` copies them."
             console.print(words, highlight=False, markup=False, soft_wrap=True)
     found = find_earlier(study)
     print_earlier(study, found)

@@ -66,8 +66,9 @@ def fetch(study: Study, *, progress: bool) -> None:
     before = store.files()
     if other := begin_parts(store, study.out, STUDY):
         logger.warning(
-            f"{store.address}: {other} began to send this study there, and has not ended. This machine resumes with "
-            "what is whole there; if the other one still works, it ends with a message at the next task that it sends"
+            f"{store.address}: {other} began to send this study there, and has not finished. This machine resumes "
+            "with what is complete there. If the other one still works, it stops with a message when it sends its next "
+            "task"
         )
     with claim(study, "fetch", timeout=-1):
         _fetch(study, store, is_whole=UPLOADED in before and UPLOADING not in before, progress=progress)
@@ -129,7 +130,7 @@ def send_member(study: Study, member: PlannedMember) -> None:
     try:
         _send_tasks(study, [member], store_of(study), beside=True)
     except TransferError as error:
-        what = f"{error.what}; the member is whole in {study.place(member)}"
+        what = f"{error.what}; the member is complete in {study.place(member)}"
         raise TransferError.of(error.file, what, "repeat the command: it sends what is missing there") from error
 
 
@@ -188,7 +189,7 @@ def send_rest(study: Study, *, progress: bool) -> None:
     except TakenOverError:
         raise
     except TransferError as error:
-        what = f"{error.what}; the study is whole in {study.out}"
+        what = f"{error.what}; the study is complete in {study.out}"
         raise TransferError.of(error.file, what, "repeat the command: it sends what is missing there") from error
 
 

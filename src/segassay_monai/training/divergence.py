@@ -38,7 +38,7 @@ class StopDiverged:
         if engine.state.iteration % engine.state.epoch_length:
             return
         if not all(bool(torch.isfinite(values).all()) for values in self.network.state_dict().values()):
-            raise _diverged(engine, "weights of the network are no numbers")
+            raise _diverged(engine, "weights of the network are not numbers (NaN or infinite)")
 
 
 def _diverged(engine: Any, what: str) -> DataError:

@@ -98,7 +98,7 @@ def _can_resume(partial: Path, member: Member, overwrite: bool) -> bool:
         return False
     if differences and not overwrite:
         option, drop_it = OPTIONS.get()
-        finish = "repeat the call of that one to finish it, " if differences.can_be_finished else ""
+        finish = "repeat its command to finish it, " if differences.can_be_finished else ""
         raise UsageError(
             f"{partial} holds an unfinished training that differs in {differences.words}; {finish}give another "
             f"{option}, or {drop_it} to remove it"

@@ -284,7 +284,7 @@ def test_large_files_are_listed_with_their_hash(models, tmp_path, monkeypatch, c
     assert [entry["path"] for entry in listed] == ["models/model.pt", "models/model.ts"]
     assert listed[0]["url"] == "https://example.org/v1/models/model.pt"
     assert listed[0]["hash_val"] == sha256(bundle / "models" / "model.pt")
-    assert "beyond 25 MB" not in caplog.text
+    assert "larger than 25 MB" not in caplog.text
 
 
 def test_what_a_reviewer_would_ask_for_is_a_warning(models, tmp_path, caplog):

@@ -104,7 +104,7 @@ AGREEMENT_ON_OBJECTS = Question(
     text="Of the objects that any rater marked, on how many do raters agree?",
     formula=("`positive_agreement`: 2 Σ tp / Σ (n<sub>a</sub> + n<sub>b</sub>) over pairs and cases, IoU > .5"),
     source="Cicchetti & Feinstein 1990, doi:10.1016/0895-4356(90)90159-M",
-    not_when="cases are to count equally: then F1",
+    not_when="each case should count equally: then use F1",
     tests={
         "published": "qualities/objectivity/test_raters.py#test_published_positive_agreement",
         "drawn": "qualities/objectivity/test_raters.py#test_positive_agreement_pools_objects_of_pairs_and_cases",
@@ -196,9 +196,8 @@ LIMITS = Question(
     text="How far do two raters' measurements lie apart, and does that grow with size?",
     formula=(
         "`difference_…`, `limit_low_…`, `limit_high_…` (mean difference ± 1.96 sd) and `slope_…` (of the "
-        "difference on the mean of both) of each pair; intervals over clusters. Pairs, and not each rater "
-        "against the mean of the others, which varies less than a rater does and so looks like a proportional "
-        "bias"
+        "difference on the mean of both) of each pair; intervals over clusters. Raters are not compared with "
+        "the mean of the others: it varies less than one rater does, which looks like a proportional bias"
     ),
     source="Bland & Altman 1986, doi:10.1016/S0140-6736(86)90837-8",
     not_when=(
@@ -220,7 +219,7 @@ EQUALITY = Question(
         "`ccc_…`: Lin's concordance of each pair, 2 cov / (var<sub>a</sub> + var<sub>b</sub> + (mean difference)²)"
     ),
     source="Lin 1989, doi:10.2307/2532051",
-    not_when="cases are alike: as for ICC",
+    not_when="cases were chosen to be alike, or unlike, as for the ICC",
     tests={
         "published": "qualities/objectivity/test_measurements.py#test_published_limits_of_two_meters",
         "second implementation": "qualities/objectivity/test_measurements.py#"
@@ -360,7 +359,7 @@ SPREAD_OF_MASKS = Question(
         "between the raters and the models of single raters"
     ),
     source="Székely & Rizzo 2013, doi:10.1016/j.jspi.2013.03.018",
-    not_when="groups of different size by V: their bias differs (U is taken there, and may be below 0)",
+    not_when="groups of different size by V, whose bias depends on the size (U is used there, and may be below 0)",
     tests={
         "published": "qualities/objectivity/test_models.py#test_published_distance_of_two_raters_and_two_models",
         "second implementation": "qualities/objectivity/test_models.py#"

@@ -98,7 +98,7 @@ FLIPS = Question(
         "`flip_rate_objects` = 1 − 2 Σ TP / Σ (n<sub>a</sub> + n<sub>b</sub>)"
     ),
     source="Dice 1945, doi:10.2307/1932409",
-    not_when="pixels, where images are mostly empty: background hides all flips, take the foreground",
+    not_when="images are mostly empty: background then hides all flips of pixels; read those of the foreground",
     tests={
         "drawn and symmetry": "qualities/reliability/test_seeds.py#test_flip_rates_are_shares_of_all_that_was_found",
         "empty": "qualities/reliability/test_seeds.py#test_flip_rates_where_nothing_is_found_are_undefined",
@@ -234,8 +234,8 @@ UNCERTAINTY = Question(
         "[arXiv:1805.08206](https://arxiv.org/abs/1805.08206)"
     ),
     not_when=(
-        "background is most of the image: the AUROC is then high for any model that is certain there; AURC of "
-        "models of different error"
+        "background is most of the image: the AUROC is then high for any model that is certain there; the "
+        "AURC of models that err more or less often"
     ),
     functions=("qualities.reliability.uncertainty.risk_coverage",),
     tests={
@@ -274,7 +274,7 @@ SELECTION = Question(
         "of the disagreement of models that differ by the seed, or of the mean of the uncertainty map; ties at random"
     ),
     source="El-Yaniv & Wiener 2010, JMLR 11:1605-1641; Geifman et al. 2019, arXiv:1805.08206",
-    not_when="alone: read it beside the values of a random and of the best order, which the note gives",
+    not_when="on its own: read it beside the values of a random and of the best order, which the note gives",
     tests={
         "published": "qualities/reliability/test_selective.py#test_published_areas_of_fd_shifts",
         "drawn": "qualities/reliability/test_selective.py#test_by_hand",

@@ -61,9 +61,9 @@ PAIRS_OF_GROUPS = Question(
 UNEQUAL_SPREAD = Question(
     text="Is it a difference, or only unequal spread?",
     formula=(
-        "`p_unequal`: Brunner–Munzel; where group sizes differ and one is below 6, the larger of it and Welch's; Holm "
-        "over the pairs; beside the mixed model Welch's of subject means. A conclusion is `higher` or `lower` if both "
-        "p are below .05"
+        "`p_unequal`: Brunner–Munzel; where group sizes differ and one is below 6, the larger of its p and Welch's; "
+        "Holm over the pairs; beside the mixed model Welch's of subject means. A conclusion is `higher` or `lower` if "
+        "both p are below .05"
     ),
     source="Brunner & Munzel 2000, Biom. J. 42(1):17–25; Welch 1947, doi:10.1093/biomet/34.1-2.28",
     not_when="as a test of its own: below 10 units per group Brunner–Munzel alone rejects too often",
@@ -98,7 +98,7 @@ ANIMALS = Question(
         "freedom; together with tests on subject means"
     ),
     source="Patterson & Thompson 1971, doi:10.1093/biomet/58.3.545",
-    not_when="counts near 0, which are far from normal: then subject means",
+    not_when="counts near 0, which are far from normal: then use subject means",
     functions=("statistics.groups.mixed_model",),
     tests={
         "boundary": "statistics/test_groups.py#test_mixed_model_reaches_the_boundary",
@@ -166,8 +166,8 @@ EFFECTS = Question(
         "doi:10.7554/eLife.59780"
     ),
     not_when=(
-        "few units, or groups that do not overlap: with 5 a group such an interval holds the effect in 89 %; no "
-        "effect: η² is never below 0, and its interval then often excludes 0; read the interval of the shift"
+        "few units, or groups that do not overlap: with 5 units in each group the interval holds the effect in 89 %; "
+        "no effect: η² is never below 0, and its interval then often excludes 0; read the interval of the shift"
     ),
     tests={
         "published": "judgement/test_strategy_effects.py#test_published",
@@ -248,8 +248,8 @@ EQUIVALENCE = Question(
     text="Are its measurements the same, for all that matters?",
     formula=(
         "Equivalence: two one-sided t tests of the mean paired difference in normalised measurements, outside "
-        "the control group, within a margin fixed beforehand (`equivalence_margin`); not relied on below 10 units, "
-        "or n ≤ 25 skewness²"
+        "the control group, within a margin fixed beforehand (`equivalence_margin`); not relied on with fewer than "
+        "10 units, or if n ≤ 25 × skewness²"
     ),
     source="Schuirmann 1987, doi:10.1007/BF01068419; Cochran 1977, Sampling Techniques, 2.15",
     not_when=(

@@ -75,7 +75,7 @@ RECOGNITION = Question(
         "the F1 itself where TP = 0"
     ),
     source="Kirillov et al. 2019, doi:10.1109/CVPR.2019.00963",
-    not_when="SQ alone: a model that finds the easy objects only has a high one",
+    not_when="SQ alone: it is high for a model that finds only the easy objects",
     tests={
         "second implementation": "qualities/validity/test_detection.py#"
         "test_equal_to_counting_true_and_false_positives_one_by_one",
@@ -155,9 +155,9 @@ FALSE_MARKS = Question(
     formula=(
         "`false_positives`: objects without a match at IoU > .5; `false_positive_px`: pixels that the reference lacks; "
         "per case. `froc_sensitivity`: share of objects found, mean over 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives "
-        "per image, as the mean probability that an object needs falls, in steps of .05; of maps of probability. Of "
-        "two points of the curve the lower one counts between them, which a threshold reaches; CAMELYON16, LUNA16 and "
-        "MONAI draw a line, and get as much or more"
+        "per image, as the mean probability that an object needs falls, in steps of .05; of maps of probability. "
+        "Between two points of the curve the lower one counts, because a threshold reaches it; CAMELYON16, LUNA16 and "
+        "MONAI draw a line between them, which gives the same or a higher value"
     ),
     source="Bunch et al. 1978, doi:10.1117/12.956999; Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
     not_when="raters disagree about what is an object: then some false positives are another rater’s objects",
@@ -232,11 +232,11 @@ EQUAL_AMOUNTS = Question(
     text="Are its amounts equivalent to those of the raters, whatever the experiment?",
     formula=(
         "`amount_ratio_…`: mean amount / that of the median rater, with Fieller’s 90 % interval over subjects, else "
-        "cases; equivalent if two one-sided t tests place the ratio within 1 ± `equivalence_margin`, of 10 units or "
-        "more, and of more than 25 skewness²"
+        "cases; equivalent if two one-sided t tests place the ratio within 1 ± `equivalence_margin`; this needs 10 "
+        "units or more, and more than 25 × skewness²"
     ),
     source="Fieller 1954, doi:10.1111/j.2517-6161.1954.tb00159.x; Sasabuchi 1980, doi:10.1093/biomet/67.2.429",
-    not_when="a margin chosen after looking; alone: errors that cancel over images leave the ratio right",
+    not_when="a margin chosen after looking; on its own: errors that cancel over images leave the ratio right",
     functions=("statistics.equivalence.ratio_equivalence", "statistics.equivalence.gap_of"),
     tests={
         "drawn": "statistics/test_equivalence.py#test_by_hand",
@@ -286,8 +286,8 @@ SHARE_OF_RATERS = Question(
     formula=("Ceiling-normalised: mean over r of score(model, C₋r) / mean over r of score(r, C₋r); jackknife interval"),
     source="as the noise ceiling of Nili et al. 2014, doi:10.1371/journal.pcbi.1003553",
     not_when=(
-        "raters hardly agree: a ratio of two low scores; it can be above 1, for a model can be nearer to all "
-        "than each is to the others"
+        "raters hardly agree: a ratio of two low scores; it can be above 1, since a model can be nearer "
+        "to all raters than each rater is to the others"
     ),
     tests={
         "second implementation": "qualities/validity/test_detection.py#test_a_model_by_the_humans_own_score",

@@ -255,14 +255,14 @@ def _notes(found: Results, names: list[str], order: list[str], pictures: list[di
         )
     if any(picture["left_out"] for picture in pictures):
         notes.append(
-            f"In an image with many objects, the {MAX_OBJECTS} largest of an annotator are outlined, and no more "
-            "annotators than fit; the list of annotators says where."
+            f"In an image with many objects, only the {MAX_OBJECTS} largest of each annotator have outlines, and "
+            "only as many annotators as fit; the list of annotators says where."
         )
     if any(sum(picture["n_single"].values()) > MAX_SINGLE for picture in pictures):
-        notes.append(f"Of objects that only one rater drew, the {MAX_SINGLE} largest of an image are listed.")
+        notes.append(f"An image lists the {MAX_SINGLE} largest of the objects that only one rater drew.")
     if any(max(picture["shape"]) > 512 for picture in pictures):
         notes.append(
             "Large images are reduced to 512 pixels along the longer side, and outlines are simplified by less than a "
-            "reduced pixel; such a pixel of the map of raters shows the largest number in it."
+            "reduced pixel. A reduced pixel of the map of raters shows the largest number of raters in it."
         )
     return notes

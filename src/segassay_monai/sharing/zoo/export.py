@@ -151,4 +151,4 @@ def _missing(name: str, about: About, numbers: Numbers, large: list[str]) -> Ite
     if "segmentation" not in name:
         yield f"the name {name} does not say what the model does; the zoo's names end in _segmentation"
     if large and not about.files_url:
-        yield f"{', '.join(large)}: beyond 25 MB; upload them and give the address below which they are as files_url"
+        yield f"{', '.join(large)}: larger than 25 MB; upload them, and give the address of their folder as files_url"

@@ -119,7 +119,7 @@ def _of_classes(classes: Classes) -> dict[str, str]:
     names = [name for name, _ in classes]
     values = "; ".join(f"{name} is {' or '.join(map(str, values))}" for name, values in classes)
     drawn = ", ".join(f"{value} is {' and '.join(said)}" for value, said in meaning_of_values(classes).items())
-    rest = "; what is missing to 1 is the background" if is_exclusive(classes) else "; they overlap"
+    rest = "; the background has 1 minus their sum" if is_exclusive(classes) else "; they overlap"
     return {
         "label_classes": f"{values}; 0 is everything else",
         "pred_classes": f"{len(names)} channel(s), probabilities of {', '.join(names)}{rest}. In masks, {drawn}, 0 "
