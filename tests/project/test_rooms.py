@@ -36,6 +36,7 @@ NO_MIRROR = {
     "project": "documents, the demo and the house itself",
     "training/test_classes.py": "training on classes, from the masks of raters to the scores of a study",
     "prediction/test_classes.py": "predictions of classes, in every file, table and export",
+    "training/test_scaling.py": "a fixed range of values, from the check of a training to its scores",
     "training/test_spacings.py": "what a training says of images with other spacings",
     "planning/test_classes.py": "plans of several classes, from an evaluation to the files",
     "simulation/test_classes.py": "classes of simulated nuclei, from the settings to the folder",
