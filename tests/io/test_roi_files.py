@@ -312,8 +312,14 @@ def test_annotations_around_detections_are_no_objects(tmp_path: Path, image: Pat
         (json.dumps([_feature("Point", [1, 2])]), "feature 1 is a Point, which has no area"),
         (json.dumps([_feature("Polygon", [[["a", 1]]])]), "feature 1 has broken coordinates"),
         (json.dumps([_feature("Polygon", 3)]), "feature 1 has broken coordinates"),
-        ('[{"geometry": {"type": "Polygon", "coordinates": [[[NaN, 1], [2, 3], [4, 5]]]}}]', "no place"),
-        ('[{"geometry": {"type": "Polygon", "coordinates": [[[1e99, 1], [2, 3], [4, 5]]]}}]', "no place"),
+        (
+            '[{"geometry": {"type": "Polygon", "coordinates": [[[NaN, 1], [2, 3], [4, 5]]]}}]',
+            "cannot be right; draw it again",
+        ),
+        (
+            '[{"geometry": {"type": "Polygon", "coordinates": [[[1e99, 1], [2, 3], [4, 5]]]}}]',
+            "cannot be right; draw it again",
+        ),
     ],
 )
 def test_a_broken_geojson_is_one_message(tmp_path: Path, image: Path, content: str, message: str) -> None:

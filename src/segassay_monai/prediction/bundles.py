@@ -116,7 +116,7 @@ def _check_fit(settings: NetworkSettings, members: Sequence[Mapping[str, torch.T
 
 def _intensity_range(config: Mapping[str, Any]) -> tuple[float, float] | None:
     """The fixed values between which images are scaled, as `inference.json` says; None if by their percentiles."""
-    steps = config["preprocessing"]["transforms"]
+    steps = config["preprocessing"]["transforms"] if "preprocessing" in config else []
     return check_intensity_range(next((one["intensity_range"] for one in steps if "intensity_range" in one), None))
 
 
