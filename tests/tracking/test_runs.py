@@ -9,13 +9,16 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from sqlalchemy.orm import loading
 
 from forked import Forked
 from segassay import tracking
@@ -118,6 +121,36 @@ def test_a_terminated_job_still_closes_a_run_that_it_is_closing(monkeypatch, sta
     assert error.value.code == 128 + signal.SIGTERM
     (run,) = runs(experiment)
     assert run.info.status == status
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_signal_waits_until_the_database_is_done(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals, error: type[BaseException]
+) -> None:
+    """Rows that were half read kept the database locked for 20 seconds, and the run stayed RUNNING."""
+    came: list[int] = []
+    read, experiment = loading.instances, f"half read {number}"
+
+    def while_it_reads(*arguments: Any) -> Any:
+        if not came:
+            came.append(number)
+            signal.raise_signal(number)
+        return read(*arguments)
+
+    def log_and_wait() -> None:
+        monkeypatch.setattr(loading, "instances", while_it_reads)
+        tracking.log_metrics({"f1": 0.5}, step=1)
+        time.sleep(20)
+        raise ValueError("the signal never came")
+
+    started = time.monotonic()
+    with pytest.raises(error), tracking.run(experiment, "job", tags={}, params={}):
+        log_and_wait()
+    assert time.monotonic() - started < 15  # a pause ends, too
+    assert came == [number]
+    (run,) = runs(experiment)
+    assert (run.info.status, run.data.metrics) == ("KILLED", {"f1": 0.5})
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def end(status: str) -> None:

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from types import FrameType
 from typing import Any
 
 from segassay.tracking.address import shown, store_uri, using, without_password
 from segassay.tracking.faults import refusal, refusals, refused_artifact, why_silent
 from segassay.tracking.killed import close_killed, own_process
 from segassay.tracking.sending import WAITED_AS, send_if_possible
+from segassay.tracking.signals import end_on_signal, terminate_after
 from segassay.tracking.store import load_mlflow, mlflow_in_use, opened
 from segassay.tracking.waiting import Running, current_run, end_run, running, waiting_store, waiting_uri
 
@@ -96,7 +93,7 @@ def _run(
 ) -> Iterator[str]:
     """A run of `run` in the store that the environment names."""
     uri, what = store_uri(), f"the experiment {experiment!r}"
-    with mlflow_in_use() as mlflow, _end_on_terminate(), _parent() as parent:
+    with mlflow_in_use() as mlflow, end_on_signal(), _parent() as parent:
         experiment_id = opened(experiment)
         if not parent:
             with refusals(uri, what):
@@ -131,7 +128,7 @@ def _run(
             raise
         finally:
             if started:
-                with _terminate_after(), _first_error_wins(status):
+                with terminate_after(), _first_error_wins(status):
                     end_run(one, status)
 
 
@@ -143,43 +140,6 @@ def _first_error_wins(status: str) -> Iterator[None]:
         return
     with suppress(Exception):
         yield
-
-
-@contextmanager
-def _end_on_terminate() -> Iterator[None]:
-    """Turn the signal that ends a job on a cluster into `SystemExit`, so that the `with` blocks close the run."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread gets signals
-        return
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)
-
-
-@contextmanager
-def _terminate_after() -> Iterator[None]:
-    """Let the signal that ends a job wait for the block: a run that it stops from being closed would stay RUNNING."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-
-    before = signal.signal(signal.SIGTERM, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        if came:
-            _terminate(came[0], None)
 
 
 @contextmanager
